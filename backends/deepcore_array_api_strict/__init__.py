@@ -1,0 +1,3 @@
+"""The adapter of deepcore for array_api_strict."""
+
+from ._adapter import backend as backend

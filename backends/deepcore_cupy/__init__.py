@@ -1,0 +1,3 @@
+"""The adapter of deepcore for cupy."""
+
+from ._adapter import backend as backend

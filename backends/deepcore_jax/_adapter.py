@@ -1,0 +1,88 @@
+"""JAX, as an array library: arrays are immutable, and everything may be traced by ``jax.jit``."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import ml_dtypes
+import numpy as np
+
+from deepcore._backend import Backend, Library
+from deepcore._dtype import DTYPES, DType
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from deepcore._typing import Kernel, Namespace, Raw, Shape
+
+jax: Any = Library("jax")
+jnp: Any = Library("jax.numpy")
+
+
+class JaxBackend(Backend):
+    """Arrays of JAX. 64-bit types exist where ``jax.config.update("jax_enable_x64", True)`` was called."""
+
+    name = "jax"
+    module = "jax"
+    distribution = "jax"
+    requirement = "deepcore-xp[jax]"
+    is_host = False
+
+    @property
+    def namespace(self) -> Namespace:
+        return jnp
+
+    @cached_property
+    def _devices(self) -> dict[str, Any]:
+        found = {}
+        for platform in dict.fromkeys(("cpu", jax.default_backend())):
+            name = "cuda" if platform == "gpu" else platform
+            for device in jax.devices(platform):
+                found[name if name == "cpu" and not device.id else f"{name}:{device.id}"] = device
+        return found
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        return tuple(self._devices)
+
+    def canonical(self, name: str) -> str:
+        return "cuda:0" if name == "cuda" else name or "cpu"
+
+    def device_of(self, array: Raw) -> str:
+        if isinstance(array, jax.core.Tracer):
+            return self.devices[0]
+        (device,) = array.devices()
+        return next(name for name, own in self._devices.items() if own == device)
+
+    def raw_device(self, name: str) -> Any:
+        return self._devices[name]
+
+    @cached_property
+    def raw_dtypes(self) -> Mapping[DType, Any]:
+        extension = {"bfloat16": ml_dtypes.bfloat16}
+        return {dtype: np.dtype(extension.get(name, name)) for name, dtype in DTYPES.items()}
+
+    def from_host(self, array: np.ndarray[Any, Any], device: str) -> Raw:
+        return jax.device_put(jnp.array(array), self._devices[device])
+
+    def to_host(self, array: Raw) -> np.ndarray[Any, Any]:
+        return np.asarray(array)
+
+    @property
+    def overrides(self) -> Mapping[str, Kernel]:
+        return {"scatter": _scatter, "setitem": _setitem}
+
+    def synchronize(self) -> None:
+        jax.effects_barrier()
+
+
+def _scatter(x: Any, /, *, shape: Shape, key: Any) -> Any:
+    return jnp.zeros(shape, x.dtype).at[key].add(x)
+
+
+def _setitem(x: Any, value: Any, /, *, key: Any) -> Any:
+    return x.at[key].set(value)
+
+
+backend = JaxBackend()

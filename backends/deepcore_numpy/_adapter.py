@@ -1,0 +1,69 @@
+"""NumPy: the CPU, and the host that every other library copies to and from."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import array_api_compat.numpy
+import ml_dtypes
+import numpy as np
+
+from deepcore._backend import Backend
+from deepcore._dtype import DTYPES, DType
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from deepcore._typing import Kernel, Namespace, Raw, Shape
+
+
+class NumPyBackend(Backend):
+    """Arrays of NumPy."""
+
+    name = "numpy"
+    module = "numpy"
+    distribution = "numpy"
+    requirement = "numpy"
+
+    @property
+    def namespace(self) -> Namespace:
+        return array_api_compat.numpy
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        return ("cpu",)
+
+    def device_of(self, array: Raw) -> str:
+        return "cpu"
+
+    def raw_device(self, name: str) -> str:
+        return "cpu"
+
+    @cached_property
+    def raw_dtypes(self) -> Mapping[DType, Any]:
+        extension = {"bfloat16": ml_dtypes.bfloat16}
+        return {dtype: np.dtype(extension.get(name, name)) for name, dtype in DTYPES.items()}
+
+    def from_host(self, array: np.ndarray[Any, Any], device: str) -> Raw:
+        return array
+
+    def to_host(self, array: Raw) -> np.ndarray[Any, Any]:
+        return np.asarray(array)
+
+    @property
+    def overrides(self) -> Mapping[str, Kernel]:
+        return {"scatter": _scatter}
+
+
+def _scatter(x: Any, /, *, shape: Shape, key: Any) -> Any:
+    y = np.zeros(shape, x.dtype)
+    parts = key if isinstance(key, tuple) else (key,)
+    if any(isinstance(k, (np.ndarray, np.generic)) and k.dtype.kind in "iu" for k in parts):
+        np.add.at(y, key, x)  # integer arrays may name an element twice
+    else:
+        y[key] = x
+    return y
+
+
+backend = NumPyBackend()

@@ -1,0 +1,50 @@
+"""deepcore: a differentiable array over any array library, and deep learning written on it.
+
+``deepcore`` is a namespace of the Python Array API standard, on the default device. Its arrays compute with NumPy on
+``"cpu"``, with CuPy on ``"cuda"``, and with any other conforming library on a device of its name.
+
+>>> import deepcore as dc
+>>> x = dc.asarray([0.0, 1.0], requires_grad=True)
+>>> dc.exp(x).sum().backward()
+>>> x.grad
+Tensor([1.       , 2.7182817], dtype=float32)
+"""
+
+from ._device import Device as Device
+from ._device import default_device as default_device
+from ._device import device as device
+from ._device import devices as devices
+from ._device import set_default_device as set_default_device
+from ._device import synchronize as synchronize
+from ._device import use_device as use_device
+from ._dtype import DType as DType
+from ._dtype import bfloat16 as bfloat16
+from ._dtype import bool_ as bool
+from ._dtype import complex64 as complex64
+from ._dtype import complex128 as complex128
+from ._dtype import float16 as float16
+from ._dtype import float32 as float32
+from ._dtype import float64 as float64
+from ._dtype import int8 as int8
+from ._dtype import int16 as int16
+from ._dtype import int32 as int32
+from ._dtype import int64 as int64
+from ._dtype import uint8 as uint8
+from ._dtype import uint16 as uint16
+from ._dtype import uint32 as uint32
+from ._dtype import uint64 as uint64
+from ._errors import *
+from ._namespace import __array_namespace_info__ as __array_namespace_info__
+from ._tape import enable_grad as enable_grad
+from ._tape import is_grad_enabled as is_grad_enabled
+from ._tape import no_grad as no_grad
+from ._tensor import Tensor as Tensor
+from ._version import __version__ as __version__
+from .ops import *
+
+__array_api_version__ = "2024.12"
+e = 2.718281828459045
+inf = float("inf")
+nan = float("nan")
+newaxis = None
+pi = 3.141592653589793

@@ -1,0 +1,218 @@
+"""What deepcore asks of an array library beyond the standard, and the registry of adapters.
+
+An adapter is found through the entry-point group ``deepcore.backends``, whose keys are the top-level modules of the
+arrays it serves, so that an adapter of a third party is an equal of those shipped here. Looking at the registry imports
+nothing; an adapter (and the library it wraps) is imported when an array or a device string first asks for it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from abc import ABC, abstractmethod
+from functools import cached_property, lru_cache, partial
+from importlib.metadata import EntryPoint, entry_points, version
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from ._dtype import DTYPES, DType
+from ._errors import BackendError, DTypeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import numpy as np
+
+    from ._typing import Kernel, Namespace, Raw
+
+ENTRY_POINTS: Final = "deepcore.backends"
+
+composites: Final[dict[str, "Callable[..., Any]"]] = {}
+"""Forward computations that deepcore writes itself, ``forward(xp, *operands, **parameters)``, by name."""
+
+
+class Library:
+    """A module that is imported when something of it is first used, so that an adapter can be loaded without it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the module has
+        value = getattr(importlib.import_module(self._name), name)
+        setattr(self, name, value)
+        return value
+
+
+class Kernels(dict[str, "Kernel"]):
+    """The functions on raw arrays of one library, by name, as items or attributes; resolved on first use.
+
+    A name means, in this order: the adapter's override, deepcore's own composite, the library's function.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        super().__init__()
+        self._backend = backend
+
+    def __missing__(self, name: str) -> Kernel:
+        kernel: Kernel
+        if name in self._backend.overrides:
+            kernel = self._backend.overrides[name]
+        elif name in composites:
+            kernel = partial(composites[name], self)
+        else:
+            try:
+                kernel = attrgetter(name)(self._backend.namespace)
+            except AttributeError:
+                msg = f"{self._backend.name} {self._backend.version} has no function {name}"
+                raise BackendError(msg) from None
+        self[name] = kernel
+        return kernel
+
+    def __getattr__(self, name: str) -> Kernel:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self[name]
+
+
+class Backend(ABC):
+    """One array library. Subclasses are the adapters; ordinary operations never appear in them.
+
+    Attributes
+    ----------
+    name
+        The first part of its device strings, for example ``"torch"``.
+    module
+        The module whose presence means that the library is installed.
+    distribution
+        The distribution that is asked for its version.
+    requirement
+        What ``pip install`` needs in order to install it.
+    is_host
+        Whether its arrays live in host memory, so that reading a value costs no transfer.
+    """
+
+    name: str
+    module: str
+    distribution: str
+    requirement: str
+    is_host: bool = True
+
+    @property
+    @abstractmethod
+    def namespace(self) -> Namespace:
+        """The library, as a namespace of the standard."""
+
+    @property
+    @abstractmethod
+    def devices(self) -> tuple[str, ...]:
+        """The names of its devices, the default one first; empty when it has none that can be used."""
+
+    @abstractmethod
+    def device_of(self, array: Raw) -> str:
+        """Return the name of the device that an array is on."""
+
+    @abstractmethod
+    def raw_device(self, name: str) -> Any:  # noqa: ANN401 - each library has a type of its own here
+        """Return what the library's ``device=`` takes for a device name."""
+
+    @abstractmethod
+    def from_host(self, array: np.ndarray[Any, Any], device: str) -> Raw:
+        """Copy a NumPy array onto a device."""
+
+    @abstractmethod
+    def to_host(self, array: Raw) -> np.ndarray[Any, Any]:
+        """Return an array as a NumPy array, without a copy where memory can be shared."""
+
+    def canonical(self, name: str) -> str:
+        """Return the full name of a device given a short one (``""`` is the default device)."""
+        return name or self.devices[0]
+
+    def raw_dtype(self, dtype: DType) -> Any:  # noqa: ANN401 - each library has a type of its own here
+        """Return the library's own object for a data type."""
+        try:
+            return self.raw_dtypes[dtype]
+        except KeyError:
+            known = ", ".join(t.name for t in self.raw_dtypes)
+            msg = f"{self.name} has no data type {dtype.name}; it has {known}"
+            raise DTypeError(msg) from None
+
+    @cached_property
+    def raw_dtypes(self) -> Mapping[DType, Any]:
+        """The library's object for each data type it has."""
+        xp = self.namespace
+        return {dtype: getattr(xp, name) for name, dtype in DTYPES.items() if hasattr(xp, name)}
+
+    @cached_property
+    def dtypes(self) -> Mapping[Any, DType]:
+        """The data type for each of the library's own objects."""
+        return {raw: dtype for dtype, raw in self.raw_dtypes.items()}
+
+    @property
+    def overrides(self) -> Mapping[str, Kernel]:
+        """Kernels that replace a primitive's forward here, by name: what the standard cannot say, or says slowly."""
+        return {}
+
+    def synchronize(self) -> None:
+        """Wait until everything submitted to the devices is done."""
+
+    def memory_in_use(self) -> int | None:
+        """Return the bytes of device memory in use, or None where the library does not say."""
+        return None
+
+    def asarray(self, value: object, dtype: DType | None, device: str) -> Raw:
+        """Return a Python number or nested sequence of numbers as an array."""
+        raw = None if dtype is None else self.raw_dtype(dtype)
+        return self.namespace.asarray(value, dtype=raw, device=self.raw_device(device))
+
+    @cached_property
+    def kernels(self) -> Kernels:
+        """The forward computation of every primitive, on this library's arrays."""
+        return Kernels(self)
+
+    @property
+    def version(self) -> str:
+        """The installed version of the library."""
+        return version(self.distribution)
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether the library is installed (it is not imported to find out)."""
+        return importlib.util.find_spec(self.module) is not None
+
+    @property
+    def install_command(self) -> str:
+        """The command that installs the library."""
+        return f'pip install "{self.requirement}"'
+
+    def __repr__(self) -> str:
+        return f"<backend {self.name}>"
+
+
+@lru_cache(maxsize=1)
+def adapters() -> dict[str, EntryPoint]:
+    """Return the registered adapters by the top-level module of the arrays they serve."""
+    return {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
+
+
+@lru_cache(maxsize=None)
+def backend_for_module(module: str) -> Backend | None:
+    """Return the adapter that serves the arrays of a top-level module, or None."""
+    entry = adapters().get(module)
+    return None if entry is None else cast("Backend", entry.load())
+
+
+def known_backends() -> list[Backend]:
+    """Return every registered adapter once, those shipped with deepcore first, installed or not."""
+    found = {entry.value: backend_for_module(module) for module, entry in adapters().items()}
+    shipped = ("numpy", "cupy", "torch", "jax", "array_api_strict")
+    order = {name: rank for rank, name in enumerate(shipped)}
+    backends = [backend for backend in found.values() if backend is not None]
+    return sorted(backends, key=lambda backend: (order.get(backend.name, len(order)), backend.name))
+
+
+def require(backend: Backend) -> Backend:
+    """Return the backend, or raise a BackendError saying how to install its library."""
+    if backend.is_installed:
+        return backend
+    msg = f"{backend.name} is not installed; install it with: {backend.install_command}"
+    raise BackendError(msg)

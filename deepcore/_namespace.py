@@ -1,0 +1,123 @@
+"""The standard's namespace, bound to a device.
+
+``x.__array_namespace__()`` gives somebody else's code the functions of deepcore with x's own device as the default, so
+that ``xp.zeros(n)`` written there lands where x is.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from . import _dtype, ops
+from ._device import default_device, devices
+from ._errors import ConfigError
+from ._sweep import op
+from .ops import creation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._device import Device
+    from ._dtype import DType
+    from ._tensor import Tensor
+
+API_VERSION = "2024.12"
+CONSTANTS = {"e": 2.718281828459045, "inf": float("inf"), "nan": float("nan"), "newaxis": None, "pi": 3.141592653589793}
+
+
+class Info:
+    """What ``__array_namespace_info__()`` returns: capabilities, devices and data types."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+
+    def capabilities(self) -> dict[str, bool | int]:
+        """Return what the namespace can do beyond the required."""
+        return {"boolean indexing": True, "data-dependent shapes": True, "max dimensions": 64}
+
+    def default_device(self) -> Device:
+        """Return the device that arrays are created on."""
+        return self._device
+
+    def devices(self) -> tuple[Device, ...]:
+        """Return the devices that arrays can be on."""
+        return devices()
+
+    def default_dtypes(self, *, device: Device | None = None) -> dict[str, DType]:
+        """Return the data types of arrays created without one."""
+        return {
+            "real floating": creation.default_dtype(),
+            "complex floating": _dtype.complex64 if creation.default_dtype() is _dtype.float32 else _dtype.complex128,
+            "integral": _dtype.int64,
+            "indexing": _dtype.int64,
+        }
+
+    def dtypes(
+        self, *, device: Device | None = None, kind: str | tuple[str, ...] | None = None
+    ) -> dict[str, DType]:
+        """Return the data types, of one kind, several, or all."""
+        known = (device or self._device).backend.raw_dtypes
+        return {
+            name: dtype
+            for name, dtype in _dtype.DTYPES.items()
+            if dtype in known
+            and name not in ("float16", "bfloat16")
+            and (kind is None or ops.isdtype(dtype, kind))
+        }
+
+
+class Namespace(ModuleType):
+    """The functions, data types and constants of the standard, creating arrays on one device."""
+
+    def __init__(self, device: Device) -> None:
+        super().__init__("deepcore", f"The Array API standard on {device}.")
+        self.__dict__.update(CONSTANTS)
+        self.__dict__.update({("bool" if n == "bool_" else n): t for n, t in _dtype.DTYPES.items()})
+        for name, value in vars(ops).items():
+            if callable(value) and not name.startswith("_"):
+                creates = getattr(value, "__module__", "") == creation.__name__ and _takes_device(value)
+                self.__dict__[name] = _on(value, device) if creates else value
+        self.__array_api_version__ = API_VERSION
+        self.__array_namespace_info__ = functools.partial(Info, device)
+
+    def __repr__(self) -> str:
+        return self.__doc__ or ""
+
+
+def _takes_device(function: Callable[..., Any]) -> bool:
+    names = inspect.signature(function).parameters
+    return "device" in names and not any(p in names for p in ("x", "obj"))
+
+
+def _on(function: Callable[..., Tensor], device: Device) -> Callable[..., Tensor]:
+    @functools.wraps(function)
+    def bound(*args: Any, **kwargs: Any) -> Tensor:  # noqa: ANN401 - those of the function
+        if kwargs.get("device") is None:
+            kwargs["device"] = device
+        return function(*args, **kwargs)
+
+    return bound
+
+
+@functools.lru_cache(maxsize=None)
+def _bound(device: Device) -> Namespace:
+    return Namespace(device)
+
+
+def namespace(device: Device, api_version: str | None = None) -> Namespace:
+    """Return the namespace whose arrays are created on a device."""
+    if api_version is not None and api_version not in ("2021.12", "2022.12", "2023.12", "2024.12"):
+        msg = f"deepcore implements the Array API standard {API_VERSION}, not {api_version}"
+        raise ConfigError(msg)
+    return _bound(device)
+
+
+def __array_namespace_info__() -> Info:  # noqa: N807 - the standard's name
+    """Return the capabilities, devices and data types of the default device's namespace."""
+    return Info(default_device())
+
+
+op.provide("namespace", namespace)

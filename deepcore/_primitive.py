@@ -1,0 +1,195 @@
+"""One declaration per operation: its forward, its derivative, its mathematics and its test data.
+
+A derivative rule gives an operand's cotangent from the result's. It is an ordinary function that *names what it needs*,
+and the tape keeps only that:
+
+========== ==========================================================================================
+``dy``      the cotangent of the result, always the first argument
+``y``       the result
+an operand  by the name it has in the declaration
+a parameter likewise (``axis``, ``keepdims``, ...)
+``shape``   the shape of the operand that the rule is for
+``shapes``  the shapes of all operands (rules that give every cotangent at once)
+``xp``      the namespace to compute in
+========== ==========================================================================================
+
+Rules are Array API code. A first-order sweep runs them on raw arrays, and nothing is recorded; a higher-order sweep runs
+the same rules on tensors, and their own computation is recorded. So derivatives of any order come from one rule.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec
+
+from ._backend import composites
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ._typing import Shape
+
+P = ParamSpec("P")
+
+SPECIAL: Final = frozenset({"dy", "y", "shape", "shapes", "xp"})
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Arguments on which an operation is tested: its derivative, every backend, every data type.
+
+    Parameters
+    ----------
+    shapes
+        The shape of each operand, in order; a list of shapes is an operand that is a list of arrays.
+    low, high
+        The interval that floating-point entries are drawn from, chosen inside the function's domain.
+    parameters
+        Keyword arguments of the call.
+    integers
+        Operands, by position, drawn as whole numbers below the given bound, and never differentiated.
+    kinks
+        Points that entries are kept away from, because the function has no derivative there.
+    """
+
+    shapes: Sequence[Shape | list[Shape]] = ((2, 3),)
+    low: float = -2.0
+    high: float = 2.0
+    parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    integers: Mapping[int, int] = field(default_factory=dict[int, int])
+    kinks: Sequence[float] = ()
+
+
+class Rule:
+    """A derivative rule, its arguments resolved when it was declared.
+
+    Attributes
+    ----------
+    function
+        The rule itself.
+    needs
+        The names of its arguments after ``dy``.
+    """
+
+    __slots__ = ("function", "needs")
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        first, *rest = inspect.signature(function).parameters
+        if first != "dy":
+            msg = f"the first argument of a derivative rule is dy, not {first!r}"
+            raise TypeError(msg)
+        self.needs = tuple(rest)
+
+
+class Primitive(Generic[P]):
+    """The declaration of an operation. Calling it is what :mod:`deepcore._record` adds.
+
+    Attributes
+    ----------
+    name
+        Its name in the namespace, dotted for an extension (``"linalg.qr"``).
+    chapter
+        The chapter of the standard, or of deepcore, that it belongs to.
+    operands
+        The names of its array arguments.
+    variadic
+        Whether its one operand is a sequence of arrays.
+    positional, defaults
+        Its other parameters: those that may be given by position, and the default of each.
+    rules
+        The rule for each operand that has one.
+    joint
+        A rule that gives the cotangents of all operands at once, as a sequence.
+    saved, users
+        What its rules need of the forward computation, and, for each, the operands whose rule needs it.
+    samples
+        Arguments to test it on.
+    reason
+        Why it has no derivative, where it has none.
+    """
+
+    def __init__(self, function: Callable[..., Any], samples: Sequence[Sample], *, composite: bool) -> None:
+        self.function = function
+        self.name = function.__name__.rstrip("_")
+        self.chapter = function.__module__.rpartition(".")[2]
+        self.samples = samples
+        self.composite = composite
+        self.rules: dict[str, Rule] = {}
+        self.joint: Rule | None = None
+        self.reason = ""
+        self.signature = _public_signature(function, composite=composite)
+        parameters = list(self.signature.parameters.values())
+        self.operands = tuple(p.name for p in parameters if _is_operand(p))
+        self.variadic = any("Sequence[Array" in p.annotation for p in parameters)
+        rest = [p for p in parameters if not _is_operand(p)]
+        self.positional = tuple(p.name for p in rest if p.kind is not p.KEYWORD_ONLY)
+        self.defaults = {p.name: p.default for p in rest}
+        self.saved: tuple[str, ...] = ()
+        self.users: tuple[tuple[int, ...], ...] = ()
+        self.__name__ = self.__qualname__ = self.name
+        self.__doc__ = function.__doc__
+        self.__module__ = function.__module__
+        self.__signature__ = self.signature
+        if composite:
+            composites[self.name] = function
+        registry[self.name] = self
+
+    def vjp(self, **rules: Callable[..., Any]) -> None:
+        """Declare the rule of each operand, by the operand's name: ``matmul.vjp(a=lambda dy, b: ...)``."""
+        for name, function in rules.items():
+            if name not in self.operands:
+                msg = f"{self.name} has no operand {name!r}; it has {', '.join(self.operands)}"
+                raise TypeError(msg)
+            self.rules[name] = self._checked(Rule(function))
+        self._resolve()
+
+    def vjp_all(self, function: Callable[..., Any]) -> None:
+        """Declare one rule that gives the cotangents of all operands together."""
+        self.joint = self._checked(Rule(function))
+        self._resolve()
+
+    def not_differentiable(self, reason: str) -> None:
+        """Declare that there is no derivative, and why (``"integer result"``)."""
+        self.reason = reason
+
+    def _checked(self, rule: Rule) -> Rule:
+        unknown = set(rule.needs) - SPECIAL - set(self.operands) - set(self.defaults)
+        if unknown:
+            msg = f"a rule of {self.name} asks for {', '.join(sorted(unknown))}, which {self.name} does not have"
+            raise TypeError(msg)
+        return rule
+
+    def _resolve(self) -> None:
+        users: dict[str, tuple[int, ...]] = {}
+        for i, operand in enumerate(self.operands):
+            rule = self.joint or self.rules.get(operand)
+            for name in rule.needs if rule else ():
+                users[name] = (*users.get(name, ()), i)
+        self.saved = tuple(name for name in (*self.operands, "y", "shapes") if name in users)
+        self.users = tuple(users[name] for name in self.saved)
+
+    @property
+    def is_differentiable(self) -> bool:
+        """Whether a derivative rule is declared."""
+        return bool(self.rules) or self.joint is not None
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}{self.signature}>"
+
+
+def _is_operand(parameter: inspect.Parameter) -> bool:
+    """Whether a parameter is an array: annotations are strings here, and say so."""
+    return "Array" in parameter.annotation or "Operand" in parameter.annotation
+
+
+def _public_signature(function: Callable[..., Any], *, composite: bool) -> inspect.Signature:
+    """Return the signature that callers see: a composite's first argument, ``xp``, is not theirs to pass."""
+    signature = inspect.signature(function)
+    return signature.replace(parameters=list(signature.parameters.values())[1:]) if composite else signature
+
+
+registry: Final[dict[str, Primitive[...]]] = {}
+"""Every declared primitive, by name."""
+

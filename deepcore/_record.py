@@ -1,0 +1,293 @@
+"""Calling a primitive: compute on raw arrays and, where a gradient is asked for, leave a node on the tape.
+
+An operand is a tensor or a Python number. The fast paths for one and for two operands do what the general one does; a
+test holds the three equal.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, Final, ParamSpec
+
+import numpy as np
+
+from ._device import default_device, device_of
+from ._dtype import DType
+from ._errors import DeviceError, DTypeError, GradientError, ShapeError
+from ._primitive import Primitive, Sample
+from ._tape import Node, is_grad_enabled
+from ._tensor import Tensor, make
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Concatenate
+
+    from ._device import Device
+    from ._typing import Namespace, Raw
+
+P = ParamSpec("P")
+
+_NUMBERS: Final = frozenset({bool, int, float, complex})
+
+
+class Operation(Primitive[P]):
+    """A primitive that can be called."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Tensor:
+        """Compute the result and, where an operand requires a gradient, record how."""
+        operands, parameters = self._bind(args, kwargs)
+        device = self._common_device(operands)
+        operands = [_adopt(x, self, i, device) for i, x in enumerate(operands)]
+        raws = [x._data if isinstance(x, Tensor) else x for x in operands]
+        parents = tuple([x._node if isinstance(x, Tensor) else None for x in operands])
+        value = self._compute(device, raws, parameters)
+        if not self._is_recorded(parents) or not _is_inexact(value, device):
+            return make(value, device)
+        known = dict(zip(self.operands, raws, strict=True)) | {"y": value}
+        saved = [
+            known[name] if any(parents[i] is not None for i in users) else None
+            for name, users in zip(self.saved, self.users, strict=True)
+        ]
+        return make(value, device, Node(self, parents, _arrays(saved, raws, device), parameters, value, device))
+
+    def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        """Sort the arguments into operands and those parameters that differ from their defaults."""
+        n = len(self.operands)
+        operands = list(args[:n])
+        for name, value in zip(self.positional, args[n:], strict=False):
+            kwargs = {**kwargs, name: value}
+        if len(operands) < n or len(args) > n + len(self.positional):
+            bound = self.signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            kwargs = dict(bound.arguments)
+            operands = [kwargs.pop(name) for name in self.operands]
+        return operands, self._differing(kwargs)
+
+    def _differing(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return {name: value for name, value in kwargs.items() if value is not self.defaults[name]}
+        except KeyError as error:
+            known = ", ".join(self.defaults) or "none"
+            msg = f"{self.name}() has no parameter {error}; it has {known}"
+            raise TypeError(msg) from None
+
+    def _common_device(self, operands: Sequence[object]) -> Device:
+        for x in operands:
+            if isinstance(x, Tensor):
+                return x._device
+        for x in operands:
+            found = None if isinstance(x, np.generic) else device_of(x)
+            if found is not None:
+                return found
+        return default_device()
+
+    def _compute(self, device: Device, raws: Sequence[Raw], parameters: dict[str, Any]) -> Raw:
+        if parameters:
+            given = {
+                name: device.backend.raw_dtype(value) if isinstance(value, DType) else value
+                for name, value in parameters.items()
+            }
+            positional = [given.pop(name) for name in self.positional if name in given]
+            raws = [*raws, *positional]
+        else:
+            given = parameters
+        try:
+            return device.kernels[self.name](*raws, **given)
+        except (ValueError, TypeError, RuntimeError) as error:
+            raise self._explained(error, raws[: len(self.operands)]) from error
+
+    def _is_recorded(self, parents: tuple[Node | None, ...]) -> bool:
+        """Whether a node is wanted. An operation that would lose a gradient raises here, where it is called."""
+        if not any(parents) or not is_grad_enabled() or self.reason:
+            return False
+        if self.joint is None:
+            for name, parent in zip(self.operands, parents, strict=True):
+                if parent is not None and name not in self.rules:
+                    msg = (
+                        f"{self.name}: no derivative rule for {name!r}, so its gradient would be lost; "
+                        "use x.detach() or no_grad() if that is intended"
+                    )
+                    raise GradientError(msg)
+        return True
+
+    def _explained(self, error: Exception, raws: Sequence[Raw]) -> Exception:
+        if isinstance(error, (ShapeError, DTypeError, DeviceError, GradientError)):
+            return error
+        operands = ", ".join(
+            f"{name} {tuple(raw.shape)} {raw.dtype}" if hasattr(raw, "dtype") else f"{name}={raw!r}"
+            for name, raw in zip(self.operands, raws, strict=False)
+        )
+        kind = DTypeError if isinstance(error, TypeError) else ShapeError
+        return kind(f"{self.name}({operands}): {error}")
+
+
+class Unary(Operation[P]):
+    """An operation on one array."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Tensor:
+        """Compute the result and, where the operand requires a gradient, record how."""
+        if len(args) != 1 or not isinstance(x := args[0], Tensor):
+            return super().__call__(*args, **kwargs)
+        raw, device, parent = x._data, x._device, x._node
+        parameters = self._differing(kwargs) if kwargs else {}
+        if parameters:
+            value = self._compute(device, (raw,), parameters)
+        else:
+            try:
+                value = device.kernels[self.name](raw)
+            except (ValueError, TypeError, RuntimeError) as error:
+                raise self._explained(error, (raw,)) from error
+        if parent is None or not self._is_recorded((parent,)) or (parameters and not _is_inexact(value, device)):
+            return make(value, device)
+        saved = tuple([value if name == "y" else raw for name in self.saved])
+        return make(value, device, Node(self, (parent,), saved, parameters, value, device))
+
+
+class Binary(Operation[P]):
+    """An operation on two arrays, without parameters."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Tensor:
+        """Compute the result and, where an operand requires a gradient, record how."""
+        if kwargs or len(args) != 2:
+            return super().__call__(*args, **kwargs)
+        a, b = args
+        if isinstance(a, Tensor):
+            raw_a, parent_a, device = a._data, a._node, a._device
+            if isinstance(b, Tensor):
+                raw_b, parent_b = b._data, b._node
+                if b._device is not device:
+                    raise _mixed(self, 1, device, b._device)
+            elif type(b) in _NUMBERS:
+                raw_b, parent_b = b, None
+            else:
+                return super().__call__(a, b)
+        elif type(a) in _NUMBERS and isinstance(b, Tensor):
+            raw_a, parent_a, raw_b, parent_b, device = a, None, b._data, b._node, b._device
+        else:
+            return super().__call__(a, b)
+        try:
+            value = device.kernels[self.name](raw_a, raw_b)
+        except (ValueError, TypeError, RuntimeError) as error:
+            raise self._explained(error, (raw_a, raw_b)) from error
+        if (parent_a is None and parent_b is None) or not self._is_recorded((parent_a, parent_b)):
+            return make(value, device)
+        parents = (parent_a, parent_b)
+        saved: tuple[Raw, ...] = ()
+        if self.saved:
+            first, second = self.operands
+            known = {first: raw_a, second: raw_b, "y": value}
+            kept = [
+                known[name] if any([parents[i] is not None for i in users]) else None
+                for name, users in zip(self.saved, self.users, strict=True)
+            ]
+            saved = _arrays(kept, (raw_a, raw_b), device)
+        return make(value, device, Node(self, parents, saved, None, value, device))
+
+
+class Variadic(Operation[P]):
+    """An operation on a sequence of arrays, such as ``concat``. Its rule gives all cotangents at once."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Tensor:
+        """Compute the result and, where an array of the sequence requires a gradient, record how."""
+        bound = self.signature.bind(*args, **kwargs)
+        (name,) = self.operands
+        arrays = list(bound.arguments.pop(name))
+        if not arrays:
+            msg = f"{self.name}() needs at least one array"
+            raise ShapeError(msg)
+        parameters = self._differing(dict(bound.arguments))
+        device = self._common_device(arrays)
+        tensors = [_adopt(x, self, i, device) for i, x in enumerate(arrays)]
+        raws = [x._data for x in tensors]
+        parents = tuple([x._node for x in tensors])
+        value = self._compute(device, (raws,), parameters)
+        if not any(parents) or not is_grad_enabled() or self.reason:
+            return make(value, device)
+        known = {name: raws, "y": value, "shapes": [tuple(raw.shape) for raw in raws]}
+        saved = tuple([known[wanted] for wanted in self.saved])
+        return make(value, device, Node(self, parents, saved, parameters, value, device))
+
+    def _explained(self, error: Exception, raws: Sequence[Raw]) -> Exception:
+        shapes = ", ".join(str(tuple(raw.shape)) for raw in raws[0])
+        kind = DTypeError if isinstance(error, TypeError) else ShapeError
+        return kind(f"{self.name}(shapes {shapes}): {error}")
+
+
+def _adopt(x: Any, primitive: Primitive[...], i: int, device: Device) -> Any:  # noqa: ANN401 - any operand
+    """Return an operand as a tensor on the device, or as the Python number that it is."""
+    if isinstance(x, Tensor):
+        if x._device is not device:
+            raise _mixed(primitive, i, device, x._device)
+        return x
+    if x is None or (type(x) in _NUMBERS and (len(primitive.operands) > 1)):
+        return x
+    if isinstance(x, np.generic) and len(primitive.operands) > 1:
+        return x.item()  # NumPy's scalars would promote; a Python number does not
+    if isinstance(x, (bool, int, float, complex, np.generic)):
+        return make(device.kernels.asarray(x, device=device.raw), device)
+    found = device_of(x)
+    if found is device:
+        return make(x, device)
+    if found is not None:
+        raise _mixed(primitive, i, device, found)
+    name = primitive.operands[min(i, len(primitive.operands) - 1)]
+    msg = f"{primitive.name}: {name} is a {type(x).__name__}, not an array; use deepcore.asarray(...)"
+    raise DTypeError(msg)
+
+
+def _is_inexact(value: Raw, device: Device) -> bool:
+    """Whether a result can carry a gradient: ``astype`` to an integer type, for one, ends the graph."""
+    return device.backend.dtypes[value.dtype].is_inexact
+
+
+def _arrays(saved: Sequence[Any], raws: Sequence[Raw], device: Device) -> tuple[Raw, ...]:
+    """Make the Python numbers among what is saved arrays of the other operand's type: rules call functions on them."""
+    for value in saved:
+        if type(value) in _NUMBERS:
+            dtype = next(raw.dtype for raw in raws if hasattr(raw, "dtype"))
+            as_array = device.kernels.asarray
+            return tuple([as_array(v, dtype=dtype, device=device.raw) if type(v) in _NUMBERS else v for v in saved])
+    return tuple(saved)
+
+
+def _mixed(primitive: Primitive[...], i: int, expected: Device, found: Device) -> DeviceError:
+    first = primitive.operands[0]
+    name = f"{first}[{i}]" if primitive.variadic else primitive.operands[i]
+    msg = (
+        f"{primitive.name}: {first} is on {expected} and {name} on {found}; "
+        f"deepcore never transfers silently, use {name}.to_device({str(expected)!r})"
+    )
+    return DeviceError(msg)
+
+
+def primitive(*samples: Sample) -> Callable[[Callable[P, Any]], Operation[P]]:
+    """Declare an operation that every array library provides under the function's name."""
+
+    def declare(function: Callable[P, Any]) -> Operation[P]:
+        return _kind(function, composite=False)(function, samples, composite=False)
+
+    return declare
+
+
+def composite(*samples: Sample) -> Callable[[Callable[Concatenate[Namespace, P], Any]], Operation[P]]:
+    """Declare an operation whose forward is the function itself, written on a namespace ``xp`` of the standard.
+
+    The function is also the reference form: run on tensors it is differentiated through its parts, and a test holds the
+    declared rule equal to that.
+    """
+
+    def declare(function: Callable[Concatenate[Namespace, P], Any]) -> Operation[P]:
+        return _kind(function, composite=True)(function, samples, composite=True)
+
+    return declare
+
+
+def _kind(function: Callable[..., Any], *, composite: bool) -> type[Operation[Any]]:
+    parameters = list(inspect.signature(function).parameters.values())[composite:]
+    annotations = [p.annotation for p in parameters]
+    if any("Sequence[Array" in a for a in annotations):
+        return Variadic
+    arrays = [a for a in annotations if "Array" in a or "Operand" in a]
+    if len(arrays) == 1:
+        return Unary
+    return Binary if len(arrays) == 2 and len(parameters) == 2 else Operation

@@ -1,0 +1,96 @@
+"""The tape: immutable nodes that say how an array was computed, and the switch that decides whether they are made."""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ._device import Device
+    from ._primitive import Primitive
+    from ._typing import Raw, Shape
+
+next_order: Final[Callable[[], int]] = itertools.count().__next__
+"""Numbers the nodes in the order in which they are made, which is an order of evaluation."""
+
+
+class Node:
+    """How an array was computed: a primitive, the nodes of its operands, and the raw arrays its rules asked for.
+
+    A node never refers to a tensor, so a tensor, which is a handle, can be rebound (``x += 1``, ``x[i] = v``) while the
+    graph stays as it was recorded.
+    """
+
+    __slots__ = ("device", "dtype", "order", "parameters", "parents", "primitive", "saved", "shape")
+
+    def __init__(
+        self,
+        primitive: Primitive[...] | None,
+        parents: tuple[Node | None, ...],
+        saved: tuple[Any, ...] | None,
+        parameters: dict[str, Any] | None,
+        value: Raw,
+        device: Device,
+    ) -> None:
+        self.primitive = primitive
+        self.parents = parents
+        self.saved = saved
+        self.parameters = parameters
+        self.shape: Shape = value.shape
+        self.dtype = value.dtype
+        self.device = device
+        self.order = next_order()
+
+    def __repr__(self) -> str:
+        name = self.primitive.name if self.primitive else "leaf"
+        return f"<node {self.order}: {name}{tuple(self.shape)}>"
+
+
+class Leaf(Node):
+    """Where a graph begins. It knows, weakly, the tensor that wants its gradient."""
+
+    __slots__ = ("owner",)
+
+    def __init__(self, value: Raw, device: Device, owner: object = None) -> None:
+        super().__init__(None, (), (), None, value, device)
+        self.owner = None if owner is None else weakref.ref(owner)
+
+
+_recording: ContextVar[bool] = ContextVar("deepcore is recording", default=True)
+is_grad_enabled: Final = _recording.get
+"""Return whether operations on tensors that require gradients are being recorded."""
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Record nothing in this block (or, as a decorator, in this function).
+
+    Examples
+    --------
+    >>> import deepcore as dc
+    >>> w = dc.ones(2, requires_grad=True)
+    >>> with dc.no_grad():
+    ...     y = 2 * w
+    >>> y.requires_grad
+    False
+    """
+    token = _recording.set(False)
+    try:
+        yield
+    finally:
+        _recording.reset(token)
+
+
+@contextmanager
+def enable_grad() -> Iterator[None]:
+    """Record in this block, also inside :func:`no_grad`."""
+    token = _recording.set(True)
+    try:
+        yield
+    finally:
+        _recording.reset(token)

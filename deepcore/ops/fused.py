@@ -1,0 +1,79 @@
+r"""Compositions that are worth a rule of their own, for speed or for numbers that stay finite."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .._primitive import Sample
+from .._record import composite
+
+if TYPE_CHECKING:
+    from .._typing import Array, Namespace, Shape
+
+
+def _rows(x: Any, xp: Namespace) -> Any:  # noqa: ANN401 - raw or tensor
+    return x if x.ndim == 2 else xp.reshape(x, (-1, x.shape[-1]))
+
+
+def _weight(dy: Any, x: Any, xp: Namespace) -> Any:  # noqa: ANN401 - raw arrays or tensors
+    return xp.matmul(xp.matrix_transpose(_rows(x, xp)), _rows(dy, xp))
+
+
+def _bias(dy: Any, shape: Shape, xp: Namespace) -> Any:  # noqa: ANN401 - raw or tensor
+    return xp.reshape(xp.sum(_rows(dy, xp), axis=0), shape)
+
+
+@composite(Sample(((2, 3), (3, 4), (4,))), Sample(((3, 2, 3), (3, 2), (2,))), Sample(((3,), (3, 2), (2,))))
+def linear(xp: Namespace, x: Array, weight: Array, bias: Array, /) -> Any:  # noqa: ANN401 - raw or tensor
+    r"""Affine map of the last axis. $Y = XW + b$, $\bar X = \bar Y W^\top$, $\bar W = X^\top \bar Y$, and $\bar b$ is
+    the sum of $\bar Y$ over the samples (rows).
+    """
+    return xp.matmul(x, weight) + bias
+
+
+linear.vjp(
+    x=lambda dy, weight, xp: xp.matmul(dy, xp.matrix_transpose(weight)),
+    weight=lambda dy, x, xp: _weight(dy, x, xp),
+    bias=lambda dy, shape, xp: _bias(dy, shape, xp),
+)
+
+
+def _chosen(x: Any, labels: Any, xp: Namespace) -> Any:  # noqa: ANN401 - raw arrays or tensors
+    return xp.take_along_axis(x, labels[..., None], axis=-1)
+
+
+def _softmax_cross_entropy(dy: Any, logits: Any, labels: Any, y: Any, xp: Namespace) -> Any:  # noqa: ANN401
+    # ln sum_j exp(z_j) is the loss plus the label's logit, so the softmax costs one exponential and no reduction.
+    normaliser = y[..., None] + _chosen(logits, labels, xp)
+    classes = xp.arange(logits.shape[-1], dtype=labels.dtype, device=logits.device)
+    one_hot = xp.astype(labels[..., None] == classes, logits.dtype)
+    return dy[..., None] * (xp.exp(logits - normaliser) - one_hot)
+
+
+@composite(Sample(((4, 3), (4,)), integers={1: 3}), Sample(((2, 2, 5), (2, 2)), integers={1: 5}))
+def softmax_cross_entropy(xp: Namespace, logits: Array, labels: Array, /) -> Any:  # noqa: ANN401 - raw or tensor
+    r"""Cross-entropy of the softmax of logits with labels. $\ell = \ln \sum_j e^{z_j} - z_t$ for the label $t$,
+    $\bar z = \bar\ell\,(\operatorname{softmax}(z) - e_t)$, where $e_t$ is the one-hot vector.
+    """
+    shift = xp.max(logits, axis=-1, keepdims=True)
+    normaliser = shift + xp.log(xp.sum(xp.exp(logits - shift), axis=-1, keepdims=True))
+    return (normaliser - _chosen(logits, labels, xp))[..., 0]
+
+
+softmax_cross_entropy.vjp(
+    logits=lambda dy, logits, labels, y, xp: _softmax_cross_entropy(dy, logits, labels, y, xp),
+)
+
+
+@composite(Sample(((4, 3), (4, 3))), Sample(((4, 3), (4, 3)), integers={1: 2}))
+def sigmoid_cross_entropy(xp: Namespace, logits: Array, targets: Array, /) -> Any:  # noqa: ANN401 - raw or tensor
+    r"""Cross-entropy of the logistic function of logits with targets in $[0, 1]$, element by element.
+    $\ell = \max(z, 0) - zt + \ln(1 + e^{-|z|})$, $\bar z = \bar\ell\,(\sigma(z) - t)$, $\bar t = -\bar\ell z$.
+    """
+    return xp.maximum(logits, 0) - logits * xp.astype(targets, logits.dtype) + xp.log1p(xp.exp(-xp.abs(logits)))
+
+
+sigmoid_cross_entropy.vjp(
+    logits=lambda dy, logits, targets, xp: dy * (xp.sigmoid(logits) - xp.astype(targets, logits.dtype)),
+    targets=lambda dy, logits: -dy * logits,
+)
