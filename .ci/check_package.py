@@ -18,12 +18,13 @@ ROOT = Path(__file__).resolve().parent.parent
 PROBE = """
 from importlib.metadata import entry_points, version
 from importlib.resources import files
+from importlib.util import find_spec
 import deepcore
 
 assert deepcore.__version__ == version("deepcore-xp"), "the versions differ"
 assert files("deepcore").joinpath("py.typed").is_file(), "py.typed is missing"
 modules = {entry.module for entry in entry_points(group="deepcore.backends")}
-missing = [module for module in sorted(modules) if not files(module).joinpath("__init__.py").is_file()]
+missing = [module for module in sorted(modules) if find_spec(module) is None]
 assert not missing, f"adapters are missing: {missing}"
 print("deepcore", deepcore.__version__, "with", ", ".join(sorted(modules)))
 """

@@ -41,6 +41,11 @@ from ._tape import no_grad as no_grad
 from ._tensor import Tensor as Tensor
 from ._version import __version__ as __version__
 from .ops import *
+from .transform import grad as grad
+from .transform import value_and_grad as value_and_grad
+from . import nn as nn
+from . import optim as optim
+from . import random as random
 
 __array_api_version__ = "2024.12"
 e = 2.718281828459045

@@ -63,7 +63,8 @@ class Device:
 
 
 _devices: dict[str, Device] = {}
-_default: ContextVar[Device | None] = ContextVar("deepcore default device", default=None)
+_default: list[Device | None] = [None]  # of the process; use_device() takes precedence, in its own context
+_in_context: ContextVar[Device | None] = ContextVar("deepcore default device", default=None)
 
 
 def device(spec: DeviceLike = None, /) -> Device:
@@ -153,23 +154,24 @@ def default_device() -> Device:
     ...     dc.zeros(3).device
     device('cpu')
     """
-    found = _default.get()
+    found = _in_context.get() or _default[0]
     return device(os.environ.get(_ENVIRONMENT, "cpu")) if found is None else found
 
 
 def set_default_device(spec: DeviceLike, /) -> None:
-    """Create new arrays on this device from now on; None returns to the initial one."""
-    _default.set(None if spec is None else device(spec))
+    """Create new arrays on this device from now on, in every thread; None returns to the initial one."""
+    _default[0] = None if spec is None else device(spec)
 
 
 @contextmanager
 def use_device(spec: DeviceLike, /) -> Iterator[Device]:
-    """Create new arrays on this device within a ``with`` block."""
-    token = _default.set(device(spec))
+    """Create new arrays on this device within a ``with`` block, in this thread (or task) alone."""
+    chosen = device(spec)
+    token = _in_context.set(chosen)
     try:
-        yield device(spec)
+        yield chosen
     finally:
-        _default.reset(token)
+        _in_context.reset(token)
 
 
 def devices() -> tuple[Device, ...]:

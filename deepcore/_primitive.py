@@ -49,6 +49,8 @@ class Sample:
         Keyword arguments of the call.
     integers
         Operands, by position, drawn as whole numbers below the given bound, and never differentiated.
+    booleans
+        Operands, by position, drawn as truth values.
     kinks
         Points that entries are kept away from, because the function has no derivative there.
     """
@@ -58,6 +60,7 @@ class Sample:
     high: float = 2.0
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
     integers: Mapping[int, int] = field(default_factory=dict[int, int])
+    booleans: Sequence[int] = ()
     kinks: Sequence[float] = ()
 
 

@@ -101,7 +101,8 @@ class Operation(Primitive[P]):
         if not any(parents) or not is_grad_enabled() or self.reason:
             return False
         if self.joint is None:
-            for name, parent in zip(self.operands, parents, strict=True):
+            names = self.operands * len(parents) if self.variadic else self.operands
+            for name, parent in zip(names, parents, strict=True):
                 if parent is not None and name not in self.rules:
                     msg = (
                         f"{self.name}: no derivative rule for {name!r}, so its gradient would be lost; "
@@ -201,7 +202,7 @@ class Variadic(Operation[P]):
         raws = [x._data for x in tensors]
         parents = tuple([x._node for x in tensors])
         value = self._compute(device, (raws,), parameters)
-        if not any(parents) or not is_grad_enabled() or self.reason:
+        if not self._is_recorded(parents):
             return make(value, device)
         known = {name: raws, "y": value, "shapes": [tuple(raw.shape) for raw in raws]}
         saved = tuple([known[wanted] for wanted in self.saved])
@@ -211,6 +212,20 @@ class Variadic(Operation[P]):
         shapes = ", ".join(str(tuple(raw.shape)) for raw in raws[0])
         kind = DTypeError if isinstance(error, TypeError) else ShapeError
         return kind(f"{self.name}(shapes {shapes}): {error}")
+
+
+class Transfer(Operation[P]):
+    """An operation whose result is on another device, the one that its parameter ``target`` names."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Tensor:
+        """Compute the result and, where the operand requires a gradient, record how."""
+        (x,), parameters = self._bind(args, kwargs)
+        source, target = parameters["source"], parameters["target"]
+        x = _adopt(x, self, 0, source)
+        value = self._compute(source, (x._data,), parameters)
+        if not self._is_recorded((x._node,)):
+            return make(value, target)
+        return make(value, target, Node(self, (x._node,), (), parameters, value, target))
 
 
 def _adopt(x: Any, primitive: Primitive[...], i: int, device: Device) -> Any:  # noqa: ANN401 - any operand
@@ -288,6 +303,8 @@ def _kind(function: Callable[..., Any], *, composite: bool) -> type[Operation[An
     if any("Sequence[Array" in a for a in annotations):
         return Variadic
     arrays = [a for a in annotations if "Array" in a or "Operand" in a]
+    if any(p.name == "target" and p.annotation == "Device" for p in parameters):
+        return Transfer
     if len(arrays) == 1:
         return Unary
     return Binary if len(arrays) == 2 and len(parameters) == 2 else Operation

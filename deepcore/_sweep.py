@@ -96,6 +96,11 @@ def _reachable(roots: Iterable[Node]) -> list[Node]:
     return sorted(seen, key=attrgetter("order"))
 
 
+def depends_on_others(root: Node, targets: set[Node]) -> bool:
+    """Return whether a result was computed from any leaf but the targets, and may be differentiated in it."""
+    return any(node.primitive is None and node not in targets for node in _reachable([root]))
+
+
 def _leading_to(targets: set[Node], nodes: list[Node]) -> set[Node]:
     """Return the targets and the nodes computed from them; the given nodes come earliest first."""
     active = set(targets)
@@ -131,7 +136,7 @@ def _operand_cotangents(
         )
     for parent, dx in pairs:
         if parent is not None and parent in active and dx is not None:
-            yield parent, _fit(dx, parent, primitive, xp, recorded=lift is not None)
+            yield parent, _fit(dx, parent, primitive, recorded=lift is not None)
 
 
 def _apply(rule: Rule, dy: Any, known: dict[str, Any], shape: Shape) -> Any:  # noqa: ANN401 - raw or tensor
@@ -145,18 +150,21 @@ def _saved(primitive: Primitive[...], node: Node, lift: Lift | None) -> dict[str
         return saved
     sources = dict(zip(primitive.operands, node.parents, strict=False)) | {"y": node}
     for name, value in saved.items():
+        if name == "shapes":
+            continue
         if isinstance(value, list):
             saved[name] = [lift(raw, parent, node) for raw, parent in zip(value, node.parents, strict=True)]
-        elif value is not None and name != "shapes":
+        elif value is not None:
             saved[name] = lift(value, sources[name], node)
     return saved
 
 
-def _fit(dx: Any, parent: Node, primitive: Primitive[...], xp: Namespace, *, recorded: bool) -> Any:  # noqa: ANN401
+def _fit(dx: Any, parent: Node, primitive: Primitive[...], *, recorded: bool) -> Any:  # noqa: ANN401
     """Give a cotangent the shape and data type of the value it belongs to: the transpose of broadcasting and promotion.
 
     Broadcasting copies an element along an axis, so its transpose sums along that axis. This is the one place that knows.
     """
+    xp: Namespace = op if recorded else parent.device.kernels
     if dx.shape != parent.shape:
         dx = _sum_to(dx, parent.shape, primitive, xp)
     raw = dx._data if recorded else dx

@@ -158,7 +158,7 @@ class Tensor:
             msg = "backward() on a tensor that was not computed from any tensor with requires_grad=True"
             raise GradientError(msg)
         roots = {self._node: seed if create_graph else seed._data}
-        found = sweep(roots, lift=_lift if create_graph else None, release=not (retain_graph or create_graph))
+        found = sweep(roots, lift=lift if create_graph else None, release=not (retain_graph or create_graph))
         for leaf, cotangent in found.items():
             owner = leaf.owner() if isinstance(leaf, Leaf) and leaf.owner is not None else None
             if owner is None:
@@ -498,7 +498,7 @@ def make(data: Raw, device: Device, node: Node | None = None) -> Tensor:
     return tensor
 
 
-def _lift(raw: Raw, node: Node | None, where: Node) -> Tensor:
+def lift(raw: Raw, node: Node | None, where: Node) -> Tensor:
     """Make a saved raw array a tensor again, with its place in the graph."""
     return make(raw, where.device, node)
 

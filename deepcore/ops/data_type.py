@@ -26,7 +26,7 @@ def astype(x: Array, dtype: DType, /, *, copy: bool = True) -> Array:
 astype.vjp(x=lambda dy: dy)  # the engine gives a cotangent the data type of its operand
 
 
-@composite()
+@composite(Sample(parameters={"source": None, "target": None}))
 def transfer(xp: Namespace, x: Array, /, *, source: Device, target: Device) -> Any:  # noqa: ANN401 - a raw array
     r"""The same values on another device. $\bar x$ is $\bar y$ on the device of $x$."""
     return target.backend.from_host(source.backend.to_host(x), target.name)

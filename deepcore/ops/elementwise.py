@@ -412,13 +412,14 @@ nextafter.not_differentiable("a step between representable numbers")
 
 
 def _clip_x(dy: Any, x: Any, min: Any, max: Any, xp: Namespace) -> Any:  # noqa: A002, ANN401 - raw arrays or tensors
-    inside = xp.ones_like(x, dtype=xp.bool) if min is None else x >= min
-    inside = inside if max is None else inside & (x <= max)
-    return xp.where(inside, dy, xp.zeros_like(dy))
+    zero = xp.zeros_like(dy)
+    dx = dy if min is None else xp.where(x >= min, dy, zero)
+    return dx if max is None else xp.where(x <= max, dx, zero)
 
 
 @primitive(
-    Sample(((2, 3), (2, 3), (2, 3)), integers={1: 1, 2: 1}, kinks=(0.0,)),
+    Sample(((2, 3),), parameters={"max": 0.5}, kinks=(0.5,)),
+    Sample(((2, 3),), parameters={"min": -0.5}, kinks=(-0.5,)),
     Sample(((2, 3),), parameters={"min": -0.5, "max": 0.5}, kinks=(-0.5, 0.5)),
 )
 def clip(x: Array, /, min: Operand | None = None, max: Operand | None = None) -> Array:  # noqa: A002 - the standard's
@@ -486,22 +487,22 @@ def signbit(x: Array, /) -> Array:
     """Whether the sign bit is set, which tells -0 from 0."""
 
 
-@primitive(Sample(integers={0: 2}))
+@primitive(Sample(booleans=(0,)))
 def logical_not(x: Array, /) -> Array:
     r"""Negation, $\lnot x$."""
 
 
-@primitive(Sample(((2, 3), (2, 3)), integers={0: 2, 1: 2}))
+@primitive(Sample(((2, 3), (2, 3)), booleans=(0, 1)))
 def logical_and(x1: Operand, x2: Operand, /) -> Array:
     r"""Conjunction, $x_1 \land x_2$."""
 
 
-@primitive(Sample(((2, 3), (2, 3)), integers={0: 2, 1: 2}))
+@primitive(Sample(((2, 3), (2, 3)), booleans=(0, 1)))
 def logical_or(x1: Operand, x2: Operand, /) -> Array:
     r"""Disjunction, $x_1 \lor x_2$."""
 
 
-@primitive(Sample(((2, 3), (2, 3)), integers={0: 2, 1: 2}))
+@primitive(Sample(((2, 3), (2, 3)), booleans=(0, 1)))
 def logical_xor(x1: Operand, x2: Operand, /) -> Array:
     """Exclusive disjunction."""
 

@@ -2,6 +2,7 @@ r"""Compositions that are worth a rule of their own, for speed or for numbers th
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from .._primitive import Sample
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def _rows(x: Any, xp: Namespace) -> Any:  # noqa: ANN401 - raw or tensor
-    return x if x.ndim == 2 else xp.reshape(x, (-1, x.shape[-1]))
+    return x if x.ndim == 2 else xp.reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
 
 
 def _weight(dy: Any, x: Any, xp: Namespace) -> Any:  # noqa: ANN401 - raw arrays or tensors

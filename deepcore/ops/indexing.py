@@ -26,17 +26,21 @@ getitem.vjp(x=lambda dy, shape, key, xp: xp.scatter(dy, shape=shape, key=key))
 
 @composite(
     Sample(((2,),), parameters={"shape": (4, 3), "key": (slice(1, 3), 0)}),
-    Sample(((2, 3),), parameters={"shape": (3,), "key": ...}),
+    Sample(((2, 3),), parameters={"shape": (2, 3), "key": ...}),
 )
 def scatter(xp: Namespace, x: Array, /, *, shape: Shape, key: Any) -> Any:  # noqa: ANN401 - any index of the standard
     r"""Zeros of a shape, with $x$ added at an index; the transpose of reading. $\bar x = \bar y[k]$."""
     if _has_integers(key):
         return _scatter_by_product(x, shape, key, xp)
     y = xp.zeros(shape, dtype=x.dtype, device=x.device)
+    parts = key if isinstance(key, tuple) else (key,)
+    if any(k is None for k in parts):  # the standard assigns to no new axes
+        key = tuple(k for k in parts if k is not None) or ...
+        x = xp.reshape(x, xp.getitem(y, key=key).shape)
     return xp.setitem(y, x, key=key)
 
 
-scatter.vjp(x=lambda dy, key: dy[key])
+scatter.vjp(x=lambda dy, key, xp: xp.getitem(dy, key=key))
 
 
 def _has_integers(key: Any) -> bool:  # noqa: ANN401 - any index of the standard
@@ -69,7 +73,7 @@ def setitem(xp: Namespace, x: Array, value: Operand, /, *, key: Any) -> Any:  # 
     return y
 
 
-setitem.vjp(x=lambda dy, key, xp: xp.setitem(dy, 0, key=key), value=lambda dy, key: dy[key])
+setitem.vjp(x=lambda dy, key, xp: xp.setitem(dy, 0, key=key), value=lambda dy, key, xp: xp.getitem(dy, key=key))
 
 
 @primitive(Sample(((4, 3), (2,)), parameters={"axis": 0}, integers={1: 4}), Sample(((3,), (4,)), integers={1: 3}))

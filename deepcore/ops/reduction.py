@@ -195,12 +195,12 @@ cumulative_prod.vjp(
 )
 
 
-@primitive(Sample(integers={0: 2}))
+@primitive(Sample(booleans=(0,)))
 def all(x: Array, /, *, axis: Axis = None, keepdims: bool = False) -> Array:  # noqa: A001 - the standard's name
     """Whether all elements are true."""
 
 
-@primitive(Sample(integers={0: 2}))
+@primitive(Sample(booleans=(0,)))
 def any(x: Array, /, *, axis: Axis = None, keepdims: bool = False) -> Array:  # noqa: A001 - the standard's name
     """Whether any element is true."""
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .._typing import Array, Namespace, Operand
 
 
-@primitive(Sample(((2, 3), (2, 3), (3,)), integers={0: 2}))
+@primitive(Sample(((2, 3), (2, 3), (3,)), booleans=(0,)))
 def where(condition: Array, x1: Operand, x2: Operand, /) -> Array:
     r"""One of two. $y = x_1$ where the condition holds, else $x_2$; $\bar x_1 = \bar y$ where it holds, else 0, and
     $\bar x_2$ the other way round.

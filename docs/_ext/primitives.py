@@ -1,7 +1,7 @@
 """The page of primitives: every declared operation, its signature and its mathematics, by chapter.
 
 The page is made from the declarations when the documentation is built, so it cannot be out of date. A
-Markdown page gets the tables where it says ``<!-- primitives -->``.
+Markdown page gets them where it says ``<!-- primitives -->``.
 """
 
 from __future__ import annotations
@@ -66,15 +66,26 @@ def _row(primitive: Declared) -> str:
     return f"* - `{primitive.name}{_signature(primitive.signature)}`\n  - {summary}"
 
 
-def tables(primitives: Iterable[Declared]) -> str:
-    """Return a Markdown section, with a table, for every chapter."""
+def _has_sections(primitive: Declared) -> bool:
+    return bool(_SECTION.search("\n" + inspect.cleandoc(primitive.__doc__ or "")))
+
+
+def _entry(primitive: Declared) -> str:
+    return f"```{{eval-rst}}\n.. autofunction:: deepcore.{primitive.name}\n```\n"
+
+
+def page(primitives: Iterable[Declared]) -> str:
+    """Return a Markdown section for every chapter: a table, and full entries where there is more."""
     chapters: defaultdict[str, list[Declared]] = defaultdict(list)
     for primitive in primitives:
         chapters[primitive.chapter].append(primitive)
     sections: list[str] = []
     for chapter, members in sorted(chapters.items()):
-        rows = "\n".join(_row(primitive) for primitive in sorted(members, key=lambda p: p.name))
-        sections.append(f"## {chapter.strip('_').capitalize()}\n\n{TABLE.format(rows=rows)}")
+        members.sort(key=lambda primitive: primitive.name)
+        title = chapter.replace("_", " ").strip().capitalize()
+        rows = "\n".join(_row(primitive) for primitive in members)
+        entries = "\n".join(_entry(primitive) for primitive in members if _has_sections(primitive))
+        sections.append(f"## {title}\n\n{TABLE.format(rows=rows)}\n{entries}")
     return "\n".join(sections)
 
 
@@ -82,7 +93,7 @@ def _insert(_app: Sphinx, _docname: str, source: list[str]) -> None:
     if MARKER in source[0]:
         importlib.import_module("deepcore")
         registry: Mapping[str, Declared] = importlib.import_module("deepcore._primitive").registry
-        source[0] = source[0].replace(MARKER, tables(registry.values()))
+        source[0] = source[0].replace(MARKER, page(registry.values()))
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

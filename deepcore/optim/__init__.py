@@ -1,0 +1,5 @@
+"""Optimizers."""
+
+from ._optimizer import Optimizer as Optimizer
+from .adam import Adam as Adam
+from .sgd import SGD as SGD

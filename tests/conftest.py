@@ -1,0 +1,64 @@
+"""The devices that tests run on: ``--device NAME``, or the first device of every installed array library."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import deepcore
+from deepcore._backend import known_backends
+
+if TYPE_CHECKING:
+    from deepcore._device import Device
+
+ALIASES = {"array_api_strict": "array_api_strict:device1"}
+CHOSEN = pytest.StashKey[list[str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--device",
+        action="append",
+        metavar="NAME",
+        help="run the tests on this device; may be given several times (default: every installed array library)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    names: list[str] = config.getoption("--device") or installed()
+    names = list(dict.fromkeys(ALIASES.get(name, name) for name in names))
+    if any(name.partition(":")[0] == "jax" for name in names):
+        importlib.import_module("jax").config.update("jax_enable_x64", val=True)
+    try:
+        config.stash[CHOSEN] = [str(deepcore.device(name)) for name in names]
+    except deepcore.DeepcoreError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def installed() -> list[str]:
+    """Return the first device of every array library that is installed and has one."""
+    names: list[str] = []
+    for backend in known_backends():
+        if backend.is_installed and backend.devices:
+            short = {"numpy": "cpu", "cupy": "cuda:0", "array_api_strict": "array_api_strict:device1"}
+            names.append(short.get(backend.name, f"{backend.name}:{backend.devices[0]}"))
+    return names
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "device" in metafunc.fixturenames:
+        metafunc.parametrize("device", metafunc.config.stash[CHOSEN], indirect=True)
+
+
+@pytest.fixture
+def device(request: pytest.FixtureRequest) -> Device:
+    """A device to run on."""
+    return deepcore.device(request.param)
+
+
+@pytest.fixture
+def xp(device: Device) -> Any:
+    """The namespace of the standard that is bound to the device."""
+    return deepcore.zeros((), device=device).__array_namespace__()

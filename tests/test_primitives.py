@@ -1,0 +1,419 @@
+"""What is required of every operation, derived from the declarations alone."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import pytest
+
+import deepcore as dc
+from deepcore._backend import composites
+from deepcore._primitive import Primitive, Sample, registry
+from deepcore._record import Binary, Operation, Unary, composite
+from deepcore._sweep import op
+from deepcore._tensor import make
+from deepcore.testing import assert_close, check_grads, sample_arguments
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from deepcore._device import Device
+    from deepcore._typing import Array, Namespace, Raw, Shape
+
+Case: TypeAlias = "tuple[Operation[...], Sample]"
+
+# Sorted: the order of import is no part of a test's name.
+PRIMITIVES: list[Any] = [registry[name] for name in sorted(registry)]
+CASES: list[Any] = [pytest.param((p, s), id=f"{p.name}-{k}") for p in PRIMITIVES for k, s in enumerate(p.samples)]
+DIFFERENTIABLE: list[Any] = [case for case in CASES if case.values[0][0].is_differentiable]
+
+BODY_IS_NO_REFERENCE = {"transfer": "leaves deepcore: the body copies raw arrays through the host"}
+LOOSE = {dc.float64: 1e-11, dc.float32: 1e-5}
+
+
+def flat(operands: list[Any]) -> list[Any]:
+    return [y for x in operands for y in (x if isinstance(x, list) else [x])]
+
+
+def rebuilt(operands: list[Any], arrays: list[Any]) -> list[Any]:
+    """Return arrays in the form of the operands, which may hold a list of arrays."""
+    left = iter(arrays)
+    return [[next(left) for _ in x] if isinstance(x, list) else next(left) for x in operands]
+
+
+def wanting_gradients(declared: Primitive[...], operands: list[Any]) -> list[Any]:
+    """Return the operands, as leaves where there is a rule."""
+
+    def leaf(x: Any, name: str) -> Any:
+        has_rule = declared.joint is not None or name in declared.rules
+        real = isinstance(x, dc.Tensor) and x.dtype.is_kind("real floating")
+        return dc.asarray(x.detach(), requires_grad=True) if has_rule and real else x
+
+    names = [declared.operands[min(i, len(declared.operands) - 1)] for i in range(len(operands))]
+    return [
+        [leaf(y, name) for y in x] if isinstance(x, list) else leaf(x, name)
+        for x, name in zip(operands, names, strict=True)
+    ]
+
+
+def cotangent(y: dc.Tensor) -> dc.Tensor:
+    values = 1 + 0.5 * np.cos(np.arange(y.size, dtype=np.float64)).reshape(y.shape)
+    return dc.asarray(values.astype(y.dtype.name), device=y.device)
+
+
+def gradients(function: Callable[..., dc.Tensor], operands: list[Any], parameters: dict[str, Any]) -> list[Any]:
+    """Return the value and the gradient of every leaf among the operands (None where it is zero)."""
+    y = function(*operands, **parameters)
+    if y.requires_grad:
+        y.backward(cotangent(y))
+    return [y.detach(), *[x.grad for x in flat(operands) if isinstance(x, dc.Tensor) and x.requires_grad]]
+
+
+def assert_all_close(actual: list[Any], desired: list[Any], tolerance: float) -> None:
+    assert len(actual) == len(desired)
+    for a, d in zip(actual, desired, strict=True):
+        if a is None or d is None:
+            assert a is d
+            continue
+        values = d.numpy() if isinstance(d, dc.Tensor) else d
+        assert_close(np.asarray(a.numpy()), np.asarray(values).astype(a.dtype.name), rtol=tolerance, atol=tolerance)
+
+
+# ------------------------------------------------------------------------------------------------------- declarations
+
+
+@pytest.mark.parametrize("declared", PRIMITIVES, ids=lambda p: p.name)
+def test_declaration_is_complete(declared: Primitive[...]) -> None:
+    assert declared.samples, "an operation is tested on its samples, and this one has none"
+    assert declared.is_differentiable != bool(declared.reason), "a rule, or the reason why there is none; not both"
+    assert len((declared.__doc__ or "").strip()) > 10
+    if declared.is_differentiable:
+        assert "$" in (declared.__doc__ or ""), "the derivative is documented by an equation"
+
+
+@pytest.mark.parametrize("declared", PRIMITIVES, ids=lambda p: p.name)
+def test_every_operand_has_a_rule_or_is_never_differentiated(declared: Primitive[...]) -> None:
+    if not declared.is_differentiable or declared.joint is not None:
+        return
+    for i, name in enumerate(declared.operands):
+        never = all(i in s.integers or i in s.booleans for s in declared.samples)
+        assert name in declared.rules or never, f"{name} is a floating-point operand without a rule"
+
+
+def test_names_are_those_of_the_public_namespace() -> None:
+    outside = {"alias", "scatter", "transfer"}
+    for declared in PRIMITIVES:
+        if declared.__module__.startswith("deepcore.ops") and declared.name not in outside:
+            assert getattr(dc, declared.name) is declared
+
+
+# ------------------------------------------------------------------------------------------------------------ forward
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_forward_equals_numpy_in_float64(case: Case, device: Device) -> None:
+    declared, sample = case
+    operands, parameters = sample_arguments(declared, sample, "cpu", dc.float64)
+    expected = declared(*operands, **parameters)
+    for dtype in (dc.float64, dc.float32):
+        operands, parameters = sample_arguments(declared, sample, device, dtype)
+        y = declared(*operands, **parameters)
+        assert y.device is device
+        wanted = expected.dtype
+        if wanted is dc.float64 and parameters.get("dtype") is None:
+            wanted = next((x.dtype for x in flat(operands) if x.dtype.is_inexact), wanted)
+        assert y.dtype is wanted, f"{dtype} in, {y.dtype} out"
+        assert_all_close([y], [expected], LOOSE[dtype])
+
+
+# --------------------------------------------------------------------------------------------------------- derivatives
+
+
+@pytest.mark.parametrize("case", DIFFERENTIABLE)
+def test_derivatives_of_first_and_second_order(case: Case, device: Device) -> None:
+    declared, sample = case
+    operands, parameters = sample_arguments(declared, sample, device, dc.float64)
+    arrays = flat(operands)
+    wanted = [i for i, x in enumerate(flat(wanting_gradients(declared, operands))) if x.requires_grad]
+
+    def function(*variables: dc.Tensor) -> dc.Tensor:
+        given = list(arrays)
+        for i, x in zip(wanted, variables, strict=True):
+            given[i] = x
+        return declared(*rebuilt(operands, given), **parameters)
+
+    function.__name__ = declared.name
+    check_grads(function, *[arrays[i] for i in wanted], order=2)
+
+
+@pytest.mark.parametrize("case", DIFFERENTIABLE)
+def test_float32_stays_float32_and_agrees_with_float64(case: Case, device: Device) -> None:
+    declared, sample = case
+    found: list[list[Any]] = []
+    for dtype in (dc.float64, dc.float32):
+        operands, parameters = sample_arguments(declared, sample, device, dtype)
+        operands = wanting_gradients(declared, operands)
+        found.append(gradients(declared, operands, parameters))
+        leaves = [x for x in flat(operands) if x.requires_grad]
+        assert leaves
+        for x in leaves:
+            assert x.grad is None or (x.grad.dtype, x.grad.shape, x.grad.device) == (dtype, x.shape, device)
+    assert_all_close(found[1], found[0], 2e-5)
+
+
+@pytest.mark.parametrize("case", [c for c in DIFFERENTIABLE if c.values[0][0].composite])
+def test_rule_of_a_composite_equals_the_derivative_of_its_body(case: Case, device: Device) -> None:
+    declared, sample = case
+    if declared.name in BODY_IS_NO_REFERENCE:
+        pytest.skip(BODY_IS_NO_REFERENCE[declared.name])
+    operands, parameters = sample_arguments(declared, sample, device, dc.float64)
+    by_rule = gradients(declared, wanting_gradients(declared, operands), parameters)
+    body = lambda *args, **kwargs: declared.function(op, *args, **kwargs)  # noqa: E731 - of any signature
+    by_parts = gradients(body, wanting_gradients(declared, operands), {**declared.defaults, **parameters})
+    assert_all_close(by_rule, by_parts, 1e-11)
+
+
+# -------------------------------------------------------------------------------------------------- shapes and layouts
+
+
+def is_elementwise_pair(p: Primitive[...]) -> bool:
+    return p.is_differentiable and [p.signature.parameters[n].annotation for n in p.operands] == ["Operand", "Operand"]
+
+
+PAIRS: list[Any] = [pytest.param((p, p.samples[0]), id=p.name) for p in PRIMITIVES if is_elementwise_pair(p)]
+
+
+@pytest.mark.parametrize("shapes", [((), (2, 3)), ((3,), (2, 3)), ((2, 1), (1, 3)), ((1, 1), (2, 3)), ((2, 1, 3), (4, 1))])
+@pytest.mark.parametrize("case", PAIRS)
+def test_broadcasting_is_undone(case: Case, shapes: tuple[Shape, Shape], device: Device) -> None:
+    declared, sample = case
+    operands, _ = sample_arguments(declared, replace(sample, shapes=shapes), device, dc.float64)
+    together = dc.broadcast_shapes(*shapes)
+    for first, second in (operands, operands[::-1]):
+        by_engine = gradients(declared, wanting_gradients(declared, [first, second]), {})
+        a, b = wanting_gradients(declared, [first, second])
+        y = declared(dc.broadcast_to(a, together), dc.broadcast_to(b, together))
+        if y.requires_grad:
+            y.backward(cotangent(y))
+        assert_all_close(by_engine, [y, a.grad, b.grad], 1e-12)
+
+
+@pytest.mark.parametrize("case", PAIRS)
+def test_python_numbers_keep_the_data_type(case: Case, device: Device) -> None:
+    declared, sample = case
+    number = (sample.low + sample.high) / 2 + 0.03125
+    (x,), _ = sample_arguments(declared, replace(sample, shapes=((2, 3),)), device, dc.float32)
+    filled = dc.full((2, 3), number, dtype=dc.float32, device=device)
+    for swapped in (False, True):
+        pair = lambda a, b, swapped=swapped: declared(b, a) if swapped else declared(a, b)  # noqa: E731 - in order
+        by_number = gradients(lambda a, pair=pair: pair(a, number), wanting_gradients(registry["exp"], [x]), {})
+        by_array = gradients(lambda a, pair=pair: pair(a, filled), wanting_gradients(registry["exp"], [x]), {})
+        assert by_number[0].dtype is dc.float32
+        assert_all_close(by_number, by_array, 1e-6)
+        scalar = pair(x, np.float64(number))
+        assert scalar.dtype is dc.float32, "NumPy's scalars count as Python numbers"
+
+
+def strided(x: Any) -> Any:
+    """Return the same values in memory that is not contiguous, and on NumPy read-only."""
+    if not isinstance(x, dc.Tensor) or x.ndim == 0:
+        return x
+    kernels = x.device.kernels
+    if x.ndim == 1:
+        raw = kernels["reshape"](kernels["stack"]([x._data, x._data], axis=1), (-1,))[::2]
+    else:
+        copied = kernels["matrix_transpose"](x._data)
+        copied = kernels["asarray"](kernels["reshape"](copied, (-1,)), copy=True)
+        raw = kernels["matrix_transpose"](kernels["reshape"](copied, (*x.shape[:-2], x.shape[-1], x.shape[-2])))
+    if isinstance(raw, np.ndarray):
+        raw.setflags(write=False)
+    return make(raw, x.device)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_strided_and_read_only_operands(case: Case, device: Device) -> None:
+    declared, sample = case
+    operands, parameters = sample_arguments(declared, sample, device, dc.float64)
+    before = [x.numpy().copy() for x in flat(operands)]
+    expected = gradients(declared, wanting_gradients(declared, operands), parameters)
+    others = rebuilt(operands, [strided(x) for x in flat(operands)])
+    assert_all_close(gradients(declared, wanting_gradients(declared, others), parameters), expected, 1e-12)
+    for x, values in zip([*flat(operands), *flat(others)], [*before, *before], strict=True):
+        assert_close(np.asarray(x.numpy()), values, rtol=0, atol=0)
+
+
+def emptied(sample: Sample) -> Iterator[Sample]:
+    """Give the sample with each of its lengths in turn set to zero wherever it occurs."""
+    lengths = {n for shape in sample.shapes for s in (shape if isinstance(shape, list) else [shape]) for n in s if n > 1}
+    for n in sorted(lengths):
+        without: list[Shape | list[Shape]] = [
+            [tuple(0 if m == n else m for m in s) for s in shape]
+            if isinstance(shape, list)
+            else tuple(0 if m == n else m for m in shape)
+            for shape in sample.shapes
+        ]
+        yield replace(sample, shapes=without)
+
+
+def empty_cases() -> Iterator[Any]:
+    """Give those samples without elements that NumPy computes without an error or a warning."""
+    for p in PRIMITIVES:
+        for k, sample in enumerate(p.samples):
+            for empty in emptied(sample):
+                operands, parameters = sample_arguments(p, empty, "cpu", dc.float64)
+                try:
+                    with warnings.catch_warnings():
+                        warnings.simplefilter("error")
+                        p(*operands, **parameters)
+                except (dc.DeepcoreError, Warning, IndexError):
+                    continue
+                yield pytest.param((p, empty), id=f"{p.name}-{k}-{empty.shapes}")
+
+
+EMPTY: list[Any] = list(empty_cases())
+
+
+def test_most_operations_are_tested_without_elements() -> None:
+    assert len({case.values[0][0].name for case in EMPTY}) > 0.8 * len(PRIMITIVES)
+
+
+@pytest.mark.parametrize("case", EMPTY)
+def test_arrays_without_elements(case: Case, device: Device) -> None:
+    declared, sample = case
+    operands, parameters = sample_arguments(declared, sample, "cpu", dc.float64)
+    expected = declared(*operands, **parameters)
+    operands, parameters = sample_arguments(declared, sample, device, dc.float64)
+    operands = wanting_gradients(declared, operands)
+    y, *_ = gradients(declared, operands, parameters)
+    assert_all_close([y], [expected], 1e-12)
+    for x in flat(operands):
+        if x.requires_grad and x.grad is not None:
+            assert x.grad.shape == x.shape
+            assert math.prod(x.shape) == 0 or bool(dc.all(dc.isfinite(x.grad)))
+
+
+# ------------------------------------------------------------------------------------------------------- calling paths
+
+
+def recorded(y: dc.Tensor) -> tuple[Any, ...]:
+    node = y._node
+    assert node is not None
+    return node.primitive, node.parents, node.saved, node.parameters or {}, node.shape, node.dtype, node.device
+
+
+def assert_same_records(a: tuple[Any, ...], b: tuple[Any, ...]) -> None:
+    assert a[0] is b[0]
+    assert all(p is q for p, q in zip(a[1], b[1], strict=True))
+    assert len(a[2]) == len(b[2])
+    for p, q in zip(a[2], b[2], strict=True):
+        assert (p is None) == (q is None)
+        if p is not None:
+            assert_close(np.asarray(dc.asarray(p).numpy()), np.asarray(dc.asarray(q).numpy()), rtol=0, atol=0)
+    assert a[3:] == b[3:]
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if isinstance(c.values[0][0], (Unary, Binary))])
+def test_fast_paths_equal_the_general_one(case: Case, device: Device) -> None:
+    declared, sample = case
+    operands, parameters = sample_arguments(declared, sample, device, dc.float32)
+    operands = wanting_gradients(declared, operands)
+    choices = [operands]
+    if len(operands) == 2:
+        choices += [[operands[0].detach(), operands[1]], [operands[0], operands[1].detach()]]
+    for chosen in choices:
+        fast, general = declared(*chosen, **parameters), Operation.__call__(declared, *chosen, **parameters)
+        assert_close(fast, general, rtol=0, atol=0)
+        assert fast.requires_grad == general.requires_grad
+        if fast.requires_grad:
+            assert_same_records(recorded(fast), recorded(general))
+        with dc.no_grad():
+            assert not declared(*chosen, **parameters).requires_grad
+            assert not Operation.__call__(declared, *chosen, **parameters).requires_grad
+
+
+@pytest.mark.parametrize("case", PAIRS)
+def test_paths_agree_on_python_numbers(case: Case, device: Device) -> None:
+    declared, sample = case
+    (x,), _ = sample_arguments(declared, replace(sample, shapes=((2, 3),)), device, dc.float32)
+    x.requires_grad = True
+    for chosen in ((x, 0.75), (0.75, x)):
+        assert_same_records(recorded(declared(*chosen)), recorded(Operation.__call__(declared, *chosen)))
+
+
+# ------------------------------------------------------------------------------------------------------ missing rules
+
+
+@pytest.fixture
+def declare() -> Iterator[None]:
+    """Let a test declare operations, and forget them."""
+    names = set(registry)
+    yield
+    for name in set(registry) - names:
+        del registry[name]
+        composites.pop(name, None)
+        op.__dict__.pop(name, None)
+
+
+def test_an_operation_without_a_rule_raises_where_it_is_called(declare: None) -> None:
+    @composite(Sample())
+    def unruled(xp: Namespace, x: Array, /) -> Raw:
+        """Nothing in particular."""
+        return xp.exp(x)
+
+    @composite(Sample(((2,), (2,))))
+    def half_ruled(xp: Namespace, a: Array, b: Array, /) -> Raw:
+        """Sum."""
+        return a + b
+
+    half_ruled.vjp(a=lambda dy: dy)
+    x = dc.ones(2, requires_grad=True)
+    with pytest.raises(dc.GradientError, match="unruled: no derivative rule for 'x'"):
+        unruled(x)
+    with pytest.raises(dc.GradientError, match="half_ruled: no derivative rule for 'b'"):
+        half_ruled(x.detach(), x)
+    assert half_ruled(x, x.detach()).requires_grad
+    assert not unruled(x.detach()).requires_grad
+    with dc.no_grad():
+        assert not unruled(x).requires_grad
+
+
+def test_a_variadic_operation_without_a_rule_raises_where_it_is_called(declare: None) -> None:
+    @composite(Sample(([(2,), (2,)],)))
+    def joined(xp: Namespace, arrays: Sequence[Array], /) -> Raw:
+        """Nothing in particular."""
+        return xp.concat(arrays)
+
+    assert joined.variadic
+    x = dc.ones(2, requires_grad=True)
+    with pytest.raises(dc.GradientError, match="joined: no derivative rule for 'arrays'"):
+        joined([x.detach(), x])
+
+
+def test_rules_are_checked_when_they_are_declared(declare: None) -> None:
+    @composite(Sample())
+    def checked(xp: Namespace, x: Array, /, *, axis: int = 0) -> Raw:
+        """Nothing in particular."""
+        return x
+
+    with pytest.raises(TypeError, match="no operand 'z'"):
+        checked.vjp(z=lambda dy: dy)
+    with pytest.raises(TypeError, match="asks for other"):
+        checked.vjp(x=lambda dy, other: dy)
+    with pytest.raises(TypeError, match="first argument of a derivative rule is dy"):
+        checked.vjp(x=lambda g: g)
+
+
+def test_a_rule_of_the_wrong_shape_is_named(declare: None) -> None:
+    @composite(Sample())
+    def misshapen(xp: Namespace, x: Array, /) -> Raw:
+        """Nothing in particular."""
+        return x
+
+    misshapen.vjp(x=lambda dy, xp: xp.concat([dy, dy], axis=0))
+    x = dc.ones(2, requires_grad=True)
+    with pytest.raises(dc.GradientError, match=r"misshapen: a rule gave a cotangent of shape \(4,\)"):
+        misshapen(x).sum().backward()
