@@ -43,9 +43,12 @@ from ._version import __version__ as __version__
 from .ops import *
 from .transform import grad as grad
 from .transform import value_and_grad as value_and_grad
+from . import data as data
+from . import metrics as metrics
 from . import nn as nn
 from . import optim as optim
 from . import random as random
+from . import train as train
 
 __array_api_version__ = "2024.12"
 e = 2.718281828459045

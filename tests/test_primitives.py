@@ -248,6 +248,8 @@ def test_strided_and_read_only_operands(case: Case, device: Device) -> None:
 
 def emptied(sample: Sample) -> Iterator[Sample]:
     """Give the sample with each of its lengths in turn set to zero wherever it occurs."""
+    if "key" in sample.parameters:  # an index is made for one shape
+        return
     lengths = {n for shape in sample.shapes for s in (shape if isinstance(shape, list) else [shape]) for n in s if n > 1}
     for n in sorted(lengths):
         without: list[Shape | list[Shape]] = [
@@ -281,6 +283,7 @@ def test_most_operations_are_tested_without_elements() -> None:
     assert len({case.values[0][0].name for case in EMPTY}) > 0.8 * len(PRIMITIVES)
 
 
+@pytest.mark.filterwarnings("ignore:.*degrees of freedom:UserWarning")  # of PyTorch, where there is nothing to divide
 @pytest.mark.parametrize("case", EMPTY)
 def test_arrays_without_elements(case: Case, device: Device) -> None:
     declared, sample = case

@@ -23,7 +23,7 @@ class StrictBackend(Backend):
     name = "array_api_strict"
     module = "array_api_strict"
     distribution = "array-api-strict"
-    requirement = "deepcore-xp[strict]"
+    requirement = "array-api-strict"
 
     @property
     def namespace(self) -> Namespace:
@@ -70,6 +70,11 @@ def _is_mask(parts: tuple[Any, ...]) -> bool:
 
 
 def _getitem(x: Any, /, *, key: Any) -> Any:
+    *lead, last = [k for k in (key if isinstance(key, tuple) else (key,)) if k is not ...] or [...]
+    if hasattr(last, "dtype") and last.dtype == array_api_strict.int64 and x.ndim > 1 and last.ndim == 1:
+        # The standard mixes no array of positions with slices, but takes whole slices by position.
+        if all(isinstance(k, slice) and k == slice(None) for k in lead):
+            return array_api_strict.take(x, last, axis=len(lead))
     return x[_complete(key, x.ndim)]
 
 

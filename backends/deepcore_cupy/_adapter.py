@@ -26,7 +26,7 @@ class CuPyBackend(Backend):
     name = "cupy"
     module = "cupy"
     distribution = "cupy"
-    requirement = "deepcore-xp[cuda13]"
+    requirement = "cupy-cuda13x[ctk]"
     is_host = False
 
     @property

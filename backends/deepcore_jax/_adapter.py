@@ -26,7 +26,7 @@ class JaxBackend(Backend):
     name = "jax"
     module = "jax"
     distribution = "jax"
-    requirement = "deepcore-xp[jax]"
+    requirement = "jax"
     is_host = False
 
     @property
@@ -71,7 +71,7 @@ class JaxBackend(Backend):
 
     @property
     def overrides(self) -> Mapping[str, Kernel]:
-        return {"scatter": _scatter, "setitem": _setitem}
+        return {"scatter": _scatter, "setitem": _setitem, "searchsorted": _searchsorted}
 
     def synchronize(self) -> None:
         jax.effects_barrier()
@@ -83,6 +83,10 @@ def _scatter(x: Any, /, *, shape: Shape, key: Any) -> Any:
 
 def _setitem(x: Any, value: Any, /, *, key: Any) -> Any:
     return x.at[key].set(value)
+
+
+def _searchsorted(x1: Any, x2: Any, /, **options: Any) -> Any:
+    return jnp.searchsorted(x1, x2, **options).astype(int)  # positions have the default integer type
 
 
 backend = JaxBackend()

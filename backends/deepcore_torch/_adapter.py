@@ -23,7 +23,7 @@ class TorchBackend(Backend):
     name = "torch"
     module = "torch"
     distribution = "torch"
-    requirement = "deepcore-xp[torch]"
+    requirement = "torch"
     is_host = False  # some of its devices are not
 
     @property
@@ -61,7 +61,7 @@ class TorchBackend(Backend):
 
     @property
     def overrides(self) -> Mapping[str, Kernel]:
-        return {"scatter": _scatter, "getitem": _getitem}
+        return {"scatter": _scatter, "getitem": _getitem, "searchsorted": _searchsorted}
 
     def synchronize(self) -> None:
         if torch.cuda.is_available():
@@ -115,6 +115,10 @@ def _scatter(x: Any, /, *, shape: Shape, key: Any) -> Any:
     # index_put_ takes tensors alone, so that the positions of the elements are indexed instead of the elements.
     places = torch.arange(y.numel(), device=x.device).reshape(shape)[key]
     return y.reshape(-1).index_put_((places.reshape(-1),), x.reshape(-1), accumulate=True).reshape(shape)
+
+
+def _searchsorted(x1: Any, x2: Any, /, **options: Any) -> Any:
+    return compat.searchsorted(x1.contiguous(), x2.contiguous(), **options)  # it warns about other layouts
 
 
 backend = TorchBackend()

@@ -55,7 +55,7 @@ def _scatter_by_product(x: Any, shape: Shape, key: Any, xp: Namespace) -> Any:  
     It costs the size of the result times that of the operand. Every adapter that can do better replaces `scatter`.
     """
     size = math.prod(shape)
-    places = xp.reshape(xp.arange(size, device=x.device), shape)[key]
+    places = xp.getitem(xp.reshape(xp.arange(size, device=x.device), shape), key=key)
     hits = xp.reshape(places, (-1,))[None, :] == xp.arange(size, device=x.device)[:, None]
     return xp.reshape(xp.matmul(xp.astype(hits, x.dtype), xp.reshape(x, (-1,))), shape)
 

@@ -108,6 +108,8 @@ min.vjp(x=lambda dy, x, y, shape, axis, xp: _extreme(dy, x, y, shape, axis, xp))
 
 def _shifted(x: Any, n: int, fill: Any, xp: Namespace) -> Any:  # noqa: ANN401 - raw or tensor
     """Move the entries of the last axis n places to the left (right if n < 0) and fill what becomes free."""
+    if not x.shape[-1]:
+        return x
     free = fill(x[..., : n if n > 0 else -n])
     return xp.concat([x[..., n:], free] if n > 0 else [free, x[..., :n]], axis=-1)
 
@@ -117,7 +119,7 @@ def _prod(dy: Any, x: Any, shape: Shape, axis: Axis, xp: Namespace) -> Any:  # n
     axes = _axes(axis, len(shape))
     order = (*(i for i in range(len(shape)) if i not in axes), *axes)
     moved = xp.permute_dims(x, order)
-    flat = xp.reshape(moved, (*moved.shape[: len(shape) - len(axes)], -1)) if moved.size else moved
+    flat = xp.reshape(moved, (*moved.shape[: len(shape) - len(axes)], _count(shape, axis)))
     before = _shifted(xp.cumulative_prod(flat, axis=-1), -1, xp.ones_like, xp)
     after = xp.flip(_shifted(xp.cumulative_prod(xp.flip(flat, axis=-1), axis=-1), -1, xp.ones_like, xp), axis=-1)
     others = xp.reshape(before * after, moved.shape)

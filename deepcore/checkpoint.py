@@ -1,0 +1,113 @@
+"""Weights in files, in safetensors format: nothing is ever unpickled, and a file is replaced whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from ._errors import DataError, StorageError
+
+if TYPE_CHECKING:
+    from .nn import Module
+
+FORMAT = {"format": "deepcore weights", "version": "1"}
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raise a StorageError unless a file can be written there. Ask before training, not after."""
+    target = Path(path)
+    if target.is_dir():
+        msg = f"cannot save to {target}: it is a folder; give the name of a file in it"
+        raise StorageError(msg)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    except OSError as error:
+        msg = f"cannot save to {target}: {error.strerror or error}"
+        raise StorageError(msg) from error
+    os.close(handle)
+    Path(name).unlink()
+
+
+def save_weights(path: str | os.PathLike[str], model: Module) -> None:
+    """Save the parameters and buffers of a model.
+
+    Parameters
+    ----------
+    path
+        The file. What was there stays whole until the new content is on the disk.
+    model
+        The model.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from deepcore import nn
+    >>> from deepcore.checkpoint import load_weights, save_weights
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "line.safetensors"
+    >>> save_weights(path, nn.Dense(2, 1))
+    >>> load_weights(path, nn.Dense(2, 1))
+    """
+    arrays = {name: value.numpy().copy(order="C") for name, value in model.state_dict().items()}
+    replace_file(path, save(arrays, metadata=FORMAT))
+
+
+def replace_file(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file so that at every moment either the old or the new content is there, whole."""
+    target = Path(path)
+    check_writable(target)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(target)
+    except OSError as error:
+        msg = f"cannot save to {target}: {error.strerror or error}"
+        raise StorageError(msg) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    """Return the process's file mode mask, which can only be read by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def load_weights(path: str | os.PathLike[str], model: Module) -> None:
+    """Set the parameters and buffers of a model from a file.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be read.
+    DataError
+        If it is no safetensors file, or is damaged.
+    StateError
+        If it does not fit the model.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        msg = f"cannot read {path}: {error.strerror or error}"
+        raise StorageError(msg) from error
+    try:
+        arrays = load(content)
+    except (SafetensorError, ValueError, KeyError) as error:
+        msg = f"{path} is not a safetensors file, or is damaged: {error}"
+        raise DataError(msg) from error
+    model.load_state_dict(arrays)

@@ -1,0 +1,3 @@
+"""The command line. ``deepcore --help`` says what it can do."""
+
+from .app import main as main

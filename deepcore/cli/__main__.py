@@ -1,0 +1,5 @@
+"""``python -m deepcore.cli`` is ``deepcore``."""
+
+from .app import main
+
+main()

@@ -1,0 +1,63 @@
+"""The commands, and what happens to errors: a user's mistake is one message, never a traceback.
+
+Exit codes: 0 done; 1 could not be done; 2 the command line was wrong; 130 interrupted by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from .. import __version__
+from .._errors import DeepcoreError
+from .console import errors
+from .devices import devices
+from .train import train
+
+app = typer.Typer(
+    name="deepcore",
+    help="Deep learning on one differentiable array, over any array library.",
+    epilog="Exit codes: 0 done, 1 could not be done, 2 wrong command line, 130 interrupted.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(train)
+app.command()(devices)
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it
+    if wanted:
+        typer.echo(f"deepcore {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[  # noqa: ARG001 - its callback does the work
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Deep learning on one differentiable array, over any array library."""
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except DeepcoreError as error:
+        errors.print(f"[bold red]error:[/] {_escaped(error)}", soft_wrap=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        errors.print("interrupted")
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output has gone, as in `deepcore train | head`
+        sys.stderr.close()
+        sys.exit(1)
+
+
+def _escaped(error: DeepcoreError) -> str:
+    notes = getattr(error, "__notes__", [])
+    return "\n".join([str(error), *notes]).replace("[", r"\[")

@@ -1,0 +1,35 @@
+"""What all metrics share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .._tensor import Tensor
+
+
+class Metric(ABC):
+    """A number about predictions, gathered batch by batch.
+
+    Attributes
+    ----------
+    name
+        What it is called in tables and histories.
+    """
+
+    name: str
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Forget what was gathered."""
+
+    @abstractmethod
+    def update(self, prediction: Tensor, target: np.ndarray) -> None:  # type: ignore[type-arg]
+        """Gather one batch: predictions, and targets on the host."""
+
+    @abstractmethod
+    def compute(self) -> float:
+        """Return the value over everything gathered."""
