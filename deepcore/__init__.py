@@ -10,6 +10,12 @@
 Tensor([1.       , 2.7182817], dtype=float32)
 """
 
+from . import data as data
+from . import metrics as metrics
+from . import nn as nn
+from . import optim as optim
+from . import random as random
+from . import train as train
 from ._device import Device as Device
 from ._device import default_device as default_device
 from ._device import device as device
@@ -19,7 +25,7 @@ from ._device import synchronize as synchronize
 from ._device import use_device as use_device
 from ._dtype import DType as DType
 from ._dtype import bfloat16 as bfloat16
-from ._dtype import bool_ as bool
+from ._dtype import bool_
 from ._dtype import complex64 as complex64
 from ._dtype import complex128 as complex128
 from ._dtype import float16 as float16
@@ -34,7 +40,7 @@ from ._dtype import uint16 as uint16
 from ._dtype import uint32 as uint32
 from ._dtype import uint64 as uint64
 from ._errors import *
-from ._namespace import __array_namespace_info__ as __array_namespace_info__
+from ._namespace import default_info
 from ._tape import enable_grad as enable_grad
 from ._tape import is_grad_enabled as is_grad_enabled
 from ._tape import no_grad as no_grad
@@ -43,13 +49,9 @@ from ._version import __version__ as __version__
 from .ops import *
 from .transform import grad as grad
 from .transform import value_and_grad as value_and_grad
-from . import data as data
-from . import metrics as metrics
-from . import nn as nn
-from . import optim as optim
-from . import random as random
-from . import train as train
 
+bool = bool_
+__array_namespace_info__ = default_info
 __array_api_version__ = "2024.12"
 e = 2.718281828459045
 inf = float("inf")

@@ -10,10 +10,13 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from abc import ABC, abstractmethod
-from functools import cached_property, lru_cache, partial
+from functools import cache, cached_property, lru_cache, partial
 from importlib.metadata import EntryPoint, entry_points, version
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, cast
+
+import ml_dtypes
+import numpy as np
 
 from ._dtype import DTYPES, DType
 from ._errors import BackendError, DTypeError
@@ -21,13 +24,11 @@ from ._errors import BackendError, DTypeError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    import numpy as np
-
     from ._typing import Kernel, Namespace, Raw
 
 ENTRY_POINTS: Final = "deepcore.backends"
 
-composites: Final[dict[str, "Callable[..., Any]"]] = {}
+composites: Final[dict[str, Callable[..., Any]]] = {}
 """Forward computations that deepcore writes itself, ``forward(xp, *operands, **parameters)``, by name."""
 
 
@@ -37,7 +38,7 @@ class Library:
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the module has
+    def __getattr__(self, name: str) -> Any:
         value = getattr(importlib.import_module(self._name), name)
         setattr(self, name, value)
         return value
@@ -112,7 +113,7 @@ class Backend(ABC):
         """Return the name of the device that an array is on."""
 
     @abstractmethod
-    def raw_device(self, name: str) -> Any:  # noqa: ANN401 - each library has a type of its own here
+    def raw_device(self, name: str) -> Any:
         """Return what the library's ``device=`` takes for a device name."""
 
     @abstractmethod
@@ -127,7 +128,7 @@ class Backend(ABC):
         """Return the full name of a device given a short one (``""`` is the default device)."""
         return name or self.devices[0]
 
-    def raw_dtype(self, dtype: DType) -> Any:  # noqa: ANN401 - each library has a type of its own here
+    def raw_dtype(self, dtype: DType) -> Any:
         """Return the library's own object for a data type."""
         try:
             return self.raw_dtypes[dtype]
@@ -153,7 +154,8 @@ class Backend(ABC):
         return {}
 
     def synchronize(self) -> None:
-        """Wait until everything submitted to the devices is done."""
+        """Wait until everything submitted to the devices is done; on the host it always is."""
+        return
 
     def memory_in_use(self) -> int | None:
         """Return the bytes of device memory in use, or None where the library does not say."""
@@ -188,13 +190,19 @@ class Backend(ABC):
         return f"<backend {self.name}>"
 
 
+def numpy_dtypes() -> dict[DType, Any]:
+    """Return NumPy's object for each data type; CuPy and JAX use the same."""
+    extensions = {"bfloat16": ml_dtypes.bfloat16}
+    return {dtype: np.dtype(extensions.get(name, name)) for name, dtype in DTYPES.items()}
+
+
 @lru_cache(maxsize=1)
 def adapters() -> dict[str, EntryPoint]:
     """Return the registered adapters by the top-level module of the arrays they serve."""
     return {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
 
 
-@lru_cache(maxsize=None)
+@cache
 def backend_for_module(module: str) -> Backend | None:
     """Return the adapter that serves the arrays of a top-level module, or None."""
     entry = adapters().get(module)

@@ -15,7 +15,7 @@ from ._backend import Backend, backend_for_module, known_backends, require
 from ._errors import DeviceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from ._typing import DeviceLike, Raw
 
@@ -92,16 +92,16 @@ def device(spec: DeviceLike = None, /) -> Device:
         return default_device()
     if isinstance(spec, Device):
         return spec
-    if not isinstance(spec, str):
-        msg = f"a device is a string such as 'cpu' or 'cuda:0', not {type(spec).__name__} ({spec!r})"
-        raise DeviceError(msg)
     found = _devices.get(spec)
     if found is None:
         found = _devices[spec] = _look_up(spec)
     return found
 
 
-def _look_up(spec: str) -> Device:
+def _look_up(spec: object) -> Device:
+    if not isinstance(spec, str):
+        msg = f"a device is a string such as 'cpu' or 'cuda:0', not {type(spec).__name__} ({spec!r})"
+        raise DeviceError(msg)
     library, _, rest = spec.partition(":")
     backend = backend_for_module(_SHORT.get(library, library))
     if backend is None:
@@ -164,7 +164,7 @@ def set_default_device(spec: DeviceLike, /) -> None:
 
 
 @contextmanager
-def use_device(spec: DeviceLike, /) -> Iterator[Device]:
+def use_device(spec: DeviceLike, /) -> Generator[Device]:
     """Create new arrays on this device within a ``with`` block, in this thread (or task) alone."""
     chosen = device(spec)
     token = _in_context.set(chosen)

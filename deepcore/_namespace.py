@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from ._device import Device
     from ._dtype import DType
-    from ._tensor import Tensor
 
 API_VERSION = "2024.12"
 CONSTANTS = {"e": 2.718281828459045, "inf": float("inf"), "nan": float("nan"), "newaxis": None, "pi": 3.141592653589793}
@@ -55,17 +54,13 @@ class Info:
             "indexing": _dtype.int64,
         }
 
-    def dtypes(
-        self, *, device: Device | None = None, kind: str | tuple[str, ...] | None = None
-    ) -> dict[str, DType]:
+    def dtypes(self, *, device: Device | None = None, kind: str | tuple[str, ...] | None = None) -> dict[str, DType]:
         """Return the data types, of one kind, several, or all."""
         known = (device or self._device).backend.raw_dtypes
         return {
             name: dtype
             for name, dtype in _dtype.DTYPES.items()
-            if dtype in known
-            and name not in ("float16", "bfloat16")
-            and (kind is None or ops.isdtype(dtype, kind))
+            if dtype in known and name not in ("float16", "bfloat16") and (kind is None or ops.isdtype(dtype, kind))
         }
 
 
@@ -92,9 +87,9 @@ def _takes_device(function: Callable[..., Any]) -> bool:
     return "device" in names and not any(p in names for p in ("x", "obj"))
 
 
-def _on(function: Callable[..., Tensor], device: Device) -> Callable[..., Tensor]:
+def _on(function: Callable[..., Any], device: Device) -> Callable[..., Any]:
     @functools.wraps(function)
-    def bound(*args: Any, **kwargs: Any) -> Tensor:  # noqa: ANN401 - those of the function
+    def bound(*args: Any, **kwargs: Any) -> Any:
         if kwargs.get("device") is None:
             kwargs["device"] = device
         return function(*args, **kwargs)
@@ -102,7 +97,7 @@ def _on(function: Callable[..., Tensor], device: Device) -> Callable[..., Tensor
     return bound
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _bound(device: Device) -> Namespace:
     return Namespace(device)
 
@@ -115,7 +110,7 @@ def namespace(device: Device, api_version: str | None = None) -> Namespace:
     return _bound(device)
 
 
-def __array_namespace_info__() -> Info:  # noqa: N807 - the standard's name
+def default_info() -> Info:
     """Return the capabilities, devices and data types of the default device's namespace."""
     return Info(default_device())
 

@@ -13,8 +13,8 @@ a parameter likewise (``axis``, ``keepdims``, ...)
 ``xp``      the namespace to compute in
 ========== ==========================================================================================
 
-Rules are Array API code. A first-order sweep runs them on raw arrays, and nothing is recorded; a higher-order sweep runs
-the same rules on tensors, and their own computation is recorded. So derivatives of any order come from one rule.
+Rules are Array API code. A first-order sweep runs them on raw arrays, and nothing is recorded; a higher-order sweep
+runs the same rules on tensors, and their own computation is recorded. So derivatives of any order come from one rule.
 """
 
 from __future__ import annotations
@@ -195,4 +195,3 @@ def _public_signature(function: Callable[..., Any], *, composite: bool) -> inspe
 
 registry: Final[dict[str, Primitive[...]]] = {}
 """Every declared primitive, by name."""
-

@@ -7,7 +7,7 @@ test holds the three equal.
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, Final, ParamSpec
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, cast
 
 import numpy as np
 
@@ -35,6 +35,9 @@ class Operation(Primitive[P]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Tensor:
         """Compute the result and, where an operand requires a gradient, record how."""
+        return self._call(args, kwargs)
+
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
         operands, parameters = self._bind(args, kwargs)
         device = self._common_device(operands)
         operands = [_adopt(x, self, i, device) for i, x in enumerate(operands)]
@@ -128,7 +131,7 @@ class Unary(Operation[P]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Tensor:
         """Compute the result and, where the operand requires a gradient, record how."""
         if len(args) != 1 or not isinstance(x := args[0], Tensor):
-            return super().__call__(*args, **kwargs)
+            return self._call(args, kwargs)
         raw, device, parent = x._data, x._device, x._node
         parameters = self._differing(kwargs) if kwargs else {}
         if parameters:
@@ -150,7 +153,7 @@ class Binary(Operation[P]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Tensor:
         """Compute the result and, where an operand requires a gradient, record how."""
         if kwargs or len(args) != 2:
-            return super().__call__(*args, **kwargs)
+            return self._call(args, kwargs)
         a, b = args
         if isinstance(a, Tensor):
             raw_a, parent_a, device = a._data, a._node, a._device
@@ -161,11 +164,11 @@ class Binary(Operation[P]):
             elif type(b) in _NUMBERS:
                 raw_b, parent_b = b, None
             else:
-                return super().__call__(a, b)
+                return self._call(args, kwargs)
         elif type(a) in _NUMBERS and isinstance(b, Tensor):
             raw_a, parent_a, raw_b, parent_b, device = a, None, b._data, b._node, b._device
         else:
-            return super().__call__(a, b)
+            return self._call(args, kwargs)
         try:
             value = device.kernels[self.name](raw_a, raw_b)
         except (ValueError, TypeError, RuntimeError) as error:
@@ -178,7 +181,7 @@ class Binary(Operation[P]):
             first, second = self.operands
             known = {first: raw_a, second: raw_b, "y": value}
             kept = [
-                known[name] if any([parents[i] is not None for i in users]) else None
+                known[name] if any(parents[i] is not None for i in users) else None
                 for name, users in zip(self.saved, self.users, strict=True)
             ]
             saved = _arrays(kept, (raw_a, raw_b), device)
@@ -228,7 +231,7 @@ class Transfer(Operation[P]):
         return make(value, target, Node(self, (x._node,), (), parameters, value, target))
 
 
-def _adopt(x: Any, primitive: Primitive[...], i: int, device: Device) -> Any:  # noqa: ANN401 - any operand
+def _adopt(x: Any, primitive: Primitive[...], i: int, device: Device) -> Any:
     """Return an operand as a tensor on the device, or as the Python number that it is."""
     if isinstance(x, Tensor):
         if x._device is not device:
@@ -279,7 +282,7 @@ def primitive(*samples: Sample) -> Callable[[Callable[P, Any]], Operation[P]]:
     """Declare an operation that every array library provides under the function's name."""
 
     def declare(function: Callable[P, Any]) -> Operation[P]:
-        return _kind(function, composite=False)(function, samples, composite=False)
+        return cast("Operation[P]", _kind(function, composite=False)(function, samples, composite=False))
 
     return declare
 
@@ -292,12 +295,12 @@ def composite(*samples: Sample) -> Callable[[Callable[Concatenate[Namespace, P],
     """
 
     def declare(function: Callable[Concatenate[Namespace, P], Any]) -> Operation[P]:
-        return _kind(function, composite=True)(function, samples, composite=True)
+        return cast("Operation[P]", _kind(function, composite=True)(function, samples, composite=True))
 
     return declare
 
 
-def _kind(function: Callable[..., Any], *, composite: bool) -> type[Operation[Any]]:
+def _kind(function: Callable[..., Any], *, composite: bool) -> type[Operation[...]]:
     parameters = list(inspect.signature(function).parameters.values())[composite:]
     annotations = [p.annotation for p in parameters]
     if any("Sequence[Array" in a for a in annotations):

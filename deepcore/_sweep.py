@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class Operations:
     """Every declared operation as an attribute: the namespace in which rules compute when they are recorded."""
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - operations and data types alike
+    def __getattr__(self, name: str) -> Any:
         try:
             found = registry[name]
         except KeyError:
@@ -113,7 +113,7 @@ def _leading_to(targets: set[Node], nodes: list[Node]) -> set[Node]:
 def _operand_cotangents(
     primitive: Primitive[...],
     node: Node,
-    dy: Any,  # noqa: ANN401 - a raw array or a tensor
+    dy: Any,
     active: set[Node],
     lift: Lift | None,
 ) -> Iterable[tuple[Node, Any]]:
@@ -127,25 +127,25 @@ def _operand_cotangents(
     known = {**primitive.defaults, **(node.parameters or {}), **_saved(primitive, node, lift), "xp": xp}
     if primitive.joint is not None:
         cotangents = _apply(primitive.joint, dy, known, ())
-        pairs = zip(node.parents, cotangents, strict=True)
+        pairs: Iterable[tuple[Node | None, Any]] = zip(node.parents, cotangents, strict=True)
     else:
         pairs = (
-            (parent, _apply(primitive.rules[name], dy, known, () if parent is None else parent.shape))
+            (parent, _apply(primitive.rules[name], dy, known, parent.shape))
             for name, parent in zip(primitive.operands, node.parents, strict=True)
-            if parent in active
+            if parent is not None and parent in active
         )
     for parent, dx in pairs:
         if parent is not None and parent in active and dx is not None:
             yield parent, _fit(dx, parent, primitive, recorded=lift is not None)
 
 
-def _apply(rule: Rule, dy: Any, known: dict[str, Any], shape: Shape) -> Any:  # noqa: ANN401 - raw or tensor
+def _apply(rule: Rule, dy: Any, known: dict[str, Any], shape: Shape) -> Any:
     known["shape"] = shape
     return rule.function(dy, *[known[name] for name in rule.needs])
 
 
 def _saved(primitive: Primitive[...], node: Node, lift: Lift | None) -> dict[str, Any]:
-    saved = dict(zip(primitive.saved, node.saved or (), strict=True))
+    saved: dict[str, Any] = dict(zip(primitive.saved, node.saved or (), strict=True))
     if lift is None:
         return saved
     sources = dict(zip(primitive.operands, node.parents, strict=False)) | {"y": node}
@@ -159,10 +159,11 @@ def _saved(primitive: Primitive[...], node: Node, lift: Lift | None) -> dict[str
     return saved
 
 
-def _fit(dx: Any, parent: Node, primitive: Primitive[...], *, recorded: bool) -> Any:  # noqa: ANN401
+def _fit(dx: Any, parent: Node, primitive: Primitive[...], *, recorded: bool) -> Any:
     """Give a cotangent the shape and data type of the value it belongs to: the transpose of broadcasting and promotion.
 
-    Broadcasting copies an element along an axis, so its transpose sums along that axis. This is the one place that knows.
+    Broadcasting copies an element along an axis, so its transpose sums along that axis. This is the one place that
+    knows.
     """
     xp: Namespace = op if recorded else parent.device.kernels
     if dx.shape != parent.shape:
@@ -174,7 +175,7 @@ def _fit(dx: Any, parent: Node, primitive: Primitive[...], *, recorded: bool) ->
     return dx
 
 
-def _sum_to(dx: Any, shape: Shape, primitive: Primitive[...], xp: Namespace) -> Any:  # noqa: ANN401 - raw or tensor
+def _sum_to(dx: Any, shape: Shape, primitive: Primitive[...], xp: Namespace) -> Any:
     lead = len(dx.shape) - len(shape)
     stretched = [lead + i for i, n in enumerate(shape) if lead >= 0 and n == 1 and dx.shape[lead + i] != 1]
     if lead < 0 or any(n not in (1, dx.shape[lead + i]) for i, n in enumerate(shape)):

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
     from ._device import Device
     from ._primitive import Primitive
@@ -67,7 +67,7 @@ is_grad_enabled: Final = _recording.get
 
 
 @contextmanager
-def no_grad() -> Iterator[None]:
+def no_grad() -> Generator[None]:
     """Record nothing in this block (or, as a decorator, in this function).
 
     Examples
@@ -87,7 +87,7 @@ def no_grad() -> Iterator[None]:
 
 
 @contextmanager
-def enable_grad() -> Iterator[None]:
+def enable_grad() -> Generator[None]:
     """Record in this block, also inside :func:`no_grad`."""
     token = _recording.set(True)
     try:

@@ -161,7 +161,7 @@ class Tensor:
         found = sweep(roots, lift=lift if create_graph else None, release=not (retain_graph or create_graph))
         for leaf, cotangent in found.items():
             owner = leaf.owner() if isinstance(leaf, Leaf) and leaf.owner is not None else None
-            if owner is None:
+            if not isinstance(owner, Tensor):
                 continue
             new = cotangent if create_graph else make(cotangent, leaf.device)
             old = owner.grad
@@ -170,7 +170,9 @@ class Tensor:
     def _seed(self, gradient: Tensor | None) -> Tensor:
         if gradient is None:
             if self.size != 1:
-                msg = f"backward() without a gradient needs a tensor of one element, and this one has shape {self.shape}"
+                msg = (
+                    f"backward() without a gradient needs a tensor of one element, and this one has shape {self.shape}"
+                )
                 raise GradientError(msg)
             return make(self._device.kernels.ones_like(self._data), self._device)
         if gradient.shape != self.shape:
@@ -217,7 +219,7 @@ class Tensor:
         if not self._device.backend.is_host:
             msg = f"numpy.asarray: the tensor is on {self._device}; use x.numpy(), which says that it copies"
             raise DeviceError(msg)
-        return np.asarray(self._device.backend.to_host(self._data), dtype=dtype, copy=copy)  # type: ignore[call-overload,no-any-return]
+        return np.asarray(self._device.backend.to_host(self._data), dtype=dtype, copy=copy)  # type: ignore[call-overload]
 
     def _refuse_if_recorded(self, what: str) -> None:
         if self._node is not None:
@@ -234,11 +236,11 @@ class Tensor:
         """Return the values as a NumPy array, detached; the memory is shared where it can be."""
         return self._device.backend.to_host(self._data)
 
-    def item(self) -> Any:  # noqa: ANN401 - bool, int, float or complex
+    def item(self) -> Any:
         """Return the value of a tensor of one element as a Python number."""
         return self._single("item()").item()
 
-    def tolist(self) -> Any:  # noqa: ANN401 - nested lists
+    def tolist(self) -> Any:
         """Return the values as nested lists of Python numbers."""
         return self.numpy().tolist()
 
@@ -290,7 +292,10 @@ class Tensor:
         self._rebind(op.setitem(self, value, key=_raw_key(key)))
 
     def _rebind(self, new: Tensor) -> None:
-        """Make this handle refer to a new array. A leaf changed under ``no_grad`` stays a leaf, as an optimizer needs."""
+        """Make this handle refer to a new array.
+
+        A leaf that is changed under ``no_grad`` stays a leaf, as an optimizer needs.
+        """
         was_leaf = isinstance(self._node, Leaf)
         self._data = new._data
         if was_leaf and not is_grad_enabled():
@@ -503,7 +508,7 @@ def lift(raw: Raw, node: Node | None, where: Node) -> Tensor:
     return make(raw, where.device, node)
 
 
-def _restore(values: HostArray, device: str, requires_grad: bool) -> Tensor:  # noqa: FBT001 - pickle calls it
+def _restore(values: HostArray, device: str, requires_grad: bool) -> Tensor:
     found = find_device(device)
     tensor = make(found.backend.from_host(values, found.name), found)
     tensor.requires_grad = requires_grad
@@ -515,7 +520,7 @@ def is_operand(value: object) -> TypeGuard[Operand]:
     return isinstance(value, (Tensor, int, float, complex)) or device_of(value) is not None
 
 
-def _raw_key(key: Any) -> Any:  # noqa: ANN401 - an index, with tensors in it
+def _raw_key(key: Any) -> Any:
     if isinstance(key, tuple):
         return tuple(_raw_key(k) for k in key)
     return key._data if isinstance(key, Tensor) else key

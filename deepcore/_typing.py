@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from types import EllipsisType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
+    from types import EllipsisType
+
     from ._device import Device
     from ._tensor import Tensor
 
@@ -28,7 +29,8 @@ Namespace: TypeAlias = Any
 
 Axis: TypeAlias = int | tuple[int, ...] | None
 Shape: TypeAlias = tuple[int, ...]
-Index: TypeAlias = "int | slice | EllipsisType | Tensor | None | tuple[int | slice | EllipsisType | Tensor | None, ...]"
+Index: TypeAlias = "_Part | tuple[_Part, ...]"
+_Part: TypeAlias = "int | slice | EllipsisType | Tensor | None"
 DeviceLike: TypeAlias = "Device | str | None"
 
 Kernel: TypeAlias = Callable[..., Raw]

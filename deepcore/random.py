@@ -1,25 +1,27 @@
 r"""Random numbers by counting: Philox4x64-10, the same on every device.
 
 A counter-based generator is a function of a key and a position; nothing is carried from one draw to the next but the
-number of draws. Here the key is (seed, draw), so a state is two integers, and the same seed gives the same weights, dropout
-masks and shuffles on every array library. The words are those of :class:`numpy.random.Philox`, bit for bit.
+number of draws. Here the key is (seed, draw), so a state is two integers, and the same seed gives the same weights,
+dropout masks and shuffles on every array library. The words are those of :class:`numpy.random.Philox`, bit for bit.
 
 Source: J. K. Salmon, M. A. Moraes, R. O. Dror and D. E. Shaw, Parallel random numbers: as easy as 1, 2, 3, SC 2011.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ._device import device as find_device
-from ._dtype import DType
 from ._errors import ConfigError
 from ._tensor import Tensor, make
 from .ops.creation import default_dtype
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ._dtype import DType
     from ._typing import DeviceLike, Shape
 
 
@@ -96,7 +98,7 @@ class Generator:
         own = dtype or default_dtype()
         return _placed(self._next().random(shape, dtype=np.float32) < p, own, device)
 
-    def permutation(self, n: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    def permutation(self, n: int) -> NDArray[np.int64]:
         """Return the whole numbers below n in random order, on the host."""
         return self._next().permutation(n)
 
@@ -108,7 +110,7 @@ def _host_type(dtype: DType) -> type[np.float32 | np.float64]:
     return np.float64 if dtype.name == "float64" else np.float32
 
 
-def _placed(host: np.ndarray, dtype: DType, device: DeviceLike) -> Tensor:  # type: ignore[type-arg]
+def _placed(host: NDArray[Any], dtype: DType, device: DeviceLike) -> Tensor:
     target = find_device(device)
     cpu = find_device("cpu")
     values = np.asarray(host).astype(cpu.backend.raw_dtype(dtype), copy=False)

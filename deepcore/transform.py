@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @composite(Sample())
-def alias(xp: Namespace, x: Array, /) -> Any:  # noqa: ANN401 - raw or tensor
+def alias(xp: Namespace, x: Array, /) -> Any:
     r"""Identity, as a place of its own in the graph. $y = x$, $\bar x = \bar y$.
 
     Differentiating with respect to an alias keeps the inner variable of a nested gradient apart from the outer one, of
@@ -65,7 +65,7 @@ def value_and_grad(
     """
 
     @functools.wraps(function)
-    def wrapped(*args: Any, **kwargs: Any) -> tuple[Any, Any]:  # noqa: ANN401 - those of the function
+    def wrapped(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         outer = is_grad_enabled()
         positions = (argnums,) if isinstance(argnums, int) else argnums
         with enable_grad():
@@ -83,7 +83,9 @@ def value_and_grad(
     return wrapped
 
 
-def grad(function: Callable[..., Any], argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False) -> Callable[..., Any]:
+def grad(
+    function: Callable[..., Any], argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False
+) -> Callable[..., Any]:
     r"""Return the gradient $\nabla f$ of a function, which has the form of the argument.
 
     Parameters
@@ -102,14 +104,14 @@ def grad(function: Callable[..., Any], argnums: int | tuple[int, ...] = 0, *, ha
     both = value_and_grad(function, argnums, has_aux=has_aux)
 
     @functools.wraps(function)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - those of the function
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
         value, gradient = both(*args, **kwargs)
         return (gradient, value[1]) if has_aux else gradient
 
     return wrapped
 
 
-def _opened(x: Any) -> Any:  # noqa: ANN401 - a leaf of a tree
+def _opened(x: Any) -> Any:
     """Return the variable to differentiate with respect to, which stands for a tensor."""
     if not isinstance(x, Tensor):
         return x
@@ -120,11 +122,11 @@ def _opened(x: Any) -> Any:  # noqa: ANN401 - a leaf of a tree
     return make(x._data, x._device, Leaf(x._data, x._device))
 
 
-def _closed(x: Any, *, keep: bool) -> Any:  # noqa: ANN401 - a leaf of a tree
+def _closed(x: Any, *, keep: bool) -> Any:
     return x if keep or not isinstance(x, Tensor) else x.detach()
 
 
-def _gradients(value: Any, opened: list[Any]) -> tuple[list[Any], bool]:  # noqa: ANN401 - checked here
+def _gradients(value: Any, opened: list[Any]) -> tuple[list[Any], bool]:
     """Return the gradients, in the form of the arguments, and whether they are recorded."""
     if not isinstance(value, Tensor) or value.size != 1:
         what = f"a tensor of shape {value.shape}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
@@ -139,7 +141,7 @@ def _gradients(value: Any, opened: list[Any]) -> tuple[list[Any], bool]:  # noqa
         roots = {value._node: seed if recorded else seed._data}
         found = sweep(roots, targets=targets, lift=lift if recorded else None, release=not recorded)
 
-    def gradient(x: Any) -> Any:  # noqa: ANN401 - a leaf of a tree
+    def gradient(x: Any) -> Any:
         if not isinstance(x, Tensor) or x._node is None:
             return None
         dx = found.get(x._node)

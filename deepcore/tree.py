@@ -46,7 +46,7 @@ def leaves(tree: object, prefix: str = "") -> Iterator[tuple[str, Any]]:
         yield from leaves(child, f"{prefix}.{name}" if prefix else name)
 
 
-def tree_map(function: Callable[[Any], Any], tree: Any) -> Any:  # noqa: ANN401 - any tree
+def tree_map(function: Callable[[Any], Any], tree: Any) -> Any:
     """Return the tree of containers with a function applied to every leaf.
 
     Examples

@@ -59,6 +59,12 @@ def device(request: pytest.FixtureRequest) -> Device:
 
 
 @pytest.fixture
+def thrifty(device: Device, request: pytest.FixtureRequest) -> bool:
+    """Whether to leave out what other devices test: JAX compiles every operation anew for every shape."""
+    return device.backend.name == "jax" and "not exhaustive" in request.config.getoption("markexpr")
+
+
+@pytest.fixture
 def xp(device: Device) -> Any:
     """The namespace of the standard that is bound to the device."""
     return deepcore.zeros((), device=device).__array_namespace__()

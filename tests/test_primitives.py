@@ -134,7 +134,7 @@ def test_forward_equals_numpy_in_float64(case: Case, device: Device) -> None:
 
 
 @pytest.mark.parametrize("case", DIFFERENTIABLE)
-def test_derivatives_of_first_and_second_order(case: Case, device: Device) -> None:
+def test_derivatives_of_first_and_second_order(case: Case, device: Device, thrifty: bool) -> None:
     declared, sample = case
     operands, parameters = sample_arguments(declared, sample, device, dc.float64)
     arrays = flat(operands)
@@ -147,7 +147,7 @@ def test_derivatives_of_first_and_second_order(case: Case, device: Device) -> No
         return declared(*rebuilt(operands, given), **parameters)
 
     function.__name__ = declared.name
-    check_grads(function, *[arrays[i] for i in wanted], order=2)
+    check_grads(function, *[arrays[i] for i in wanted], order=1 if thrifty else 2)
 
 
 @pytest.mark.parametrize("case", DIFFERENTIABLE)
@@ -189,8 +189,10 @@ PAIRS: list[Any] = [pytest.param((p, p.samples[0]), id=p.name) for p in PRIMITIV
 
 @pytest.mark.parametrize("shapes", [((), (2, 3)), ((3,), (2, 3)), ((2, 1), (1, 3)), ((1, 1), (2, 3)), ((2, 1, 3), (4, 1))])
 @pytest.mark.parametrize("case", PAIRS)
-def test_broadcasting_is_undone(case: Case, shapes: tuple[Shape, Shape], device: Device) -> None:
+def test_broadcasting_is_undone(case: Case, shapes: tuple[Shape, Shape], device: Device, thrifty: bool) -> None:
     declared, sample = case
+    if thrifty and shapes != ((2, 1), (1, 3)):
+        pytest.skip("tested on other devices")
     operands, _ = sample_arguments(declared, replace(sample, shapes=shapes), device, dc.float64)
     together = dc.broadcast_shapes(*shapes)
     for first, second in (operands, operands[::-1]):
@@ -235,8 +237,10 @@ def strided(x: Any) -> Any:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_strided_and_read_only_operands(case: Case, device: Device) -> None:
+def test_strided_and_read_only_operands(case: Case, device: Device, thrifty: bool) -> None:
     declared, sample = case
+    if thrifty:
+        pytest.skip("arrays of JAX have no strides")
     operands, parameters = sample_arguments(declared, sample, device, dc.float64)
     before = [x.numpy().copy() for x in flat(operands)]
     expected = gradients(declared, wanting_gradients(declared, operands), parameters)
@@ -285,8 +289,10 @@ def test_most_operations_are_tested_without_elements() -> None:
 
 @pytest.mark.filterwarnings("ignore:.*degrees of freedom:UserWarning")  # of PyTorch, where there is nothing to divide
 @pytest.mark.parametrize("case", EMPTY)
-def test_arrays_without_elements(case: Case, device: Device) -> None:
+def test_arrays_without_elements(case: Case, device: Device, thrifty: bool) -> None:
     declared, sample = case
+    if thrifty:
+        pytest.skip("tested on other devices")
     operands, parameters = sample_arguments(declared, sample, "cpu", dc.float64)
     expected = declared(*operands, **parameters)
     operands, parameters = sample_arguments(declared, sample, device, dc.float64)

@@ -70,11 +70,12 @@ def _is_mask(parts: tuple[Any, ...]) -> bool:
 
 
 def _getitem(x: Any, /, *, key: Any) -> Any:
-    *lead, last = [k for k in (key if isinstance(key, tuple) else (key,)) if k is not ...] or [...]
-    if hasattr(last, "dtype") and last.dtype == array_api_strict.int64 and x.ndim > 1 and last.ndim == 1:
+    parts = key if isinstance(key, tuple) else (key,)
+    *lead, last = parts[:-1] if len(parts) > 1 and parts[-1] is ... else parts or (...,)
+    taken = getattr(last, "dtype", None) == array_api_strict.int64 and last.ndim == 1
+    if taken and all(isinstance(k, slice) and k == slice(None) for k in lead):
         # The standard mixes no array of positions with slices, but takes whole slices by position.
-        if all(isinstance(k, slice) and k == slice(None) for k in lead):
-            return array_api_strict.take(x, last, axis=len(lead))
+        return array_api_strict.take(x, last, axis=len(lead))
     return x[_complete(key, x.ndim)]
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import ml_dtypes
-import numpy as np
 
-from deepcore._backend import Backend, Library
-from deepcore._dtype import DTYPES, DType
+from deepcore._backend import Backend, Library, numpy_dtypes
 
 if TYPE_CHECKING:
+    import numpy as np
     from collections.abc import Mapping
 
+    from deepcore._dtype import DType
     from deepcore._typing import Kernel, Namespace, Raw, Shape
 
 compat: Any = Library("array_api_compat.cupy")
@@ -54,10 +54,9 @@ class CuPyBackend(Backend):
     def raw_device(self, name: str) -> Any:
         return cupy.cuda.Device(int(name.partition(":")[2]))
 
-    @property
+    @cached_property
     def raw_dtypes(self) -> Mapping[DType, Any]:
-        extension = {"bfloat16": ml_dtypes.bfloat16}
-        return {dtype: np.dtype(extension.get(name, name)) for name, dtype in DTYPES.items()}
+        return numpy_dtypes()
 
     def from_host(self, array: np.ndarray[Any, Any], device: str) -> Raw:
         with self.raw_device(device):

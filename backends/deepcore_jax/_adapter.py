@@ -5,15 +5,14 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import ml_dtypes
 import numpy as np
 
-from deepcore._backend import Backend, Library
-from deepcore._dtype import DTYPES, DType
+from deepcore._backend import Backend, Library, numpy_dtypes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from deepcore._dtype import DType
     from deepcore._typing import Kernel, Namespace, Raw, Shape
 
 jax: Any = Library("jax")
@@ -60,8 +59,7 @@ class JaxBackend(Backend):
 
     @cached_property
     def raw_dtypes(self) -> Mapping[DType, Any]:
-        extension = {"bfloat16": ml_dtypes.bfloat16}
-        return {dtype: np.dtype(extension.get(name, name)) for name, dtype in DTYPES.items()}
+        return numpy_dtypes()
 
     def from_host(self, array: np.ndarray[Any, Any], device: str) -> Raw:
         return jax.device_put(jnp.array(array), self._devices[device])

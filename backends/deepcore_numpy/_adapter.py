@@ -6,15 +6,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import array_api_compat.numpy
-import ml_dtypes
 import numpy as np
 
-from deepcore._backend import Backend
-from deepcore._dtype import DTYPES, DType
+from deepcore._backend import Backend, numpy_dtypes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from deepcore._dtype import DType
     from deepcore._typing import Kernel, Namespace, Raw, Shape
 
 
@@ -42,8 +41,7 @@ class NumPyBackend(Backend):
 
     @cached_property
     def raw_dtypes(self) -> Mapping[DType, Any]:
-        extension = {"bfloat16": ml_dtypes.bfloat16}
-        return {dtype: np.dtype(extension.get(name, name)) for name, dtype in DTYPES.items()}
+        return numpy_dtypes()
 
     def from_host(self, array: np.ndarray[Any, Any], device: str) -> Raw:
         return array

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import ml_dtypes
 import numpy as np
 
 from deepcore._backend import Backend, Library
@@ -53,8 +54,6 @@ class TorchBackend(Backend):
 
     def to_host(self, array: Raw) -> np.ndarray[Any, Any]:
         if array.dtype is torch.bfloat16:
-            import ml_dtypes
-
             return array.cpu().view(torch.int16).numpy().view(ml_dtypes.bfloat16)
         host: np.ndarray[Any, Any] = array.detach().cpu().numpy()
         return host

@@ -28,19 +28,21 @@ app.command()(train)
 app.command()(devices)
 
 
-def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it
+def _show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"deepcore {__version__}")
         raise typer.Exit
 
 
-@app.callback()
 def common(
-    version: Annotated[  # noqa: ARG001 - its callback does the work
+    version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Deep learning on one differentiable array, over any array library."""
+
+
+app.callback()(common)
 
 
 def main() -> None:

@@ -37,10 +37,11 @@ class TrainingProgress(Callback):
         self.epochs = epochs
         if self.console.is_terminal:
             columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[values]}"))
-            self.bar = Progress(*columns, TimeRemainingColumn(), console=self.console)
-            self.task = self.bar.add_task("", total=samples * epochs, values="")
+            bar = Progress(*columns, TimeRemainingColumn(), console=self.console)
+            self.task = bar.add_task("", total=samples * epochs, values="")
             self.samples = samples
-            self.bar.start()
+            bar.start()
+            self.bar = bar
 
     def on_epoch_start(self, trainer: Trainer, epoch: int) -> None:
         """Say which epoch it is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import time
@@ -41,7 +42,7 @@ DATA: Final = {
     "mnist": Defaults(epochs=10, batch_size=50, hidden="100,50"),
 }
 OPTIMIZERS: Final[dict[str, Callable[..., optim.Optimizer]]] = {
-    "adam": lambda parameters, lr, momentum: optim.Adam(parameters, lr=lr),  # noqa: ARG005 - one form for all
+    "adam": lambda parameters, lr, momentum: optim.Adam(parameters, lr=lr),
     "sgd": lambda parameters, lr, momentum: optim.SGD(parameters, lr=lr, momentum=momentum),
 }
 
@@ -64,7 +65,7 @@ class Settings:
     save: str | None
 
 
-def train(  # noqa: PLR0913 - one parameter per option
+def train(
     dataset: Annotated[str, typer.Option("--data", help="digits (comes with deepcore) or mnist.")] = "digits",
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder of the MNIST files; they are downloaded once if there are none.")
@@ -85,8 +86,8 @@ def train(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Train a multilayer perceptron, by default on the handwritten digits that come with deepcore.
 
-    Examples:
-
+    Examples
+    --------
       deepcore train
 
       deepcore train --data mnist --save mnist.safetensors
@@ -138,7 +139,7 @@ def train(  # noqa: PLR0913 - one parameter per option
     _show(results, settings, json_file)
 
 
-def _chosen(what: str, name: str, known: dict[str, Any]) -> Any:  # noqa: ANN401 - what the table holds
+def _chosen(what: str, name: str, known: dict[str, Any]) -> Any:
     if name not in known:
         msg = f"unknown {what} {name!r}; the known ones are {', '.join(known)}"
         raise ConfigError(msg)
@@ -171,7 +172,7 @@ def _mlp(n_inputs: int, hidden: list[int], n_classes: int, activation: str) -> n
     widths = [n_inputs, *hidden]
     initializer = "he_uniform" if activation in ("relu", "leaky_relu") else "glorot_uniform"
     layers: list[nn.Module] = [nn.Flatten()]
-    for n, m in zip(widths, widths[1:], strict=False):
+    for n, m in itertools.pairwise(widths):
         layers += [nn.Dense(n, m, initializer=initializer), nn.activation_named(activation)]
     return nn.Sequential(*layers, nn.Dense(widths[-1], n_classes))
 

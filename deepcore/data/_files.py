@@ -8,19 +8,20 @@ import os
 import secrets
 import zlib
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO
 
 from .._errors import DataError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import BufferedIOBase
     from pathlib import Path
 
 _GZIP_MAGIC = b"\x1f\x8b"  # RFC 1952, section 2.3.1
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[BinaryIO]:
+def reading(path: Path) -> Iterator[BufferedIOBase]:
     """Open a file for reading, decompressed if it begins as gzip does, whatever its name.
 
     A damaged gzip stream raises DataError, also where the damage shows only as it is read, and a file that cannot be
@@ -30,7 +31,7 @@ def reading(path: Path) -> Iterator[BinaryIO]:
         with path.open("rb") as raw:
             if raw.peek(2)[:2] == _GZIP_MAGIC:
                 with gzip.GzipFile(fileobj=raw) as stream:
-                    yield cast("BinaryIO", stream)
+                    yield stream
             else:
                 yield raw
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:

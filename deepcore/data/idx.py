@@ -12,7 +12,7 @@ import gzip
 import math
 import struct
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from ._files import reading, replacing
 
 if TYPE_CHECKING:
     import os
+    from io import BufferedIOBase
 
     from numpy.typing import NDArray
 
@@ -132,7 +133,7 @@ def write_idx(path: str | os.PathLike[str], array: NDArray[Any]) -> None:
                 compressed.write(content)
 
 
-def _read_header(stream: BinaryIO, path: Path) -> tuple[np.dtype[Any], tuple[int, ...]]:
+def _read_header(stream: BufferedIOBase, path: Path) -> tuple[np.dtype[Any], tuple[int, ...]]:
     """Return the type and the shape of the array in an IDX file."""
     magic = _read(stream, 4)
     if len(magic) < 4:
@@ -157,7 +158,7 @@ def _read_header(stream: BinaryIO, path: Path) -> tuple[np.dtype[Any], tuple[int
     return dtype, shape
 
 
-def _read(stream: BinaryIO, size: int) -> bytearray:
+def _read(stream: BufferedIOBase, size: int) -> bytearray:
     """Read a number of bytes, or as many as there are, taking memory only for those."""
     data = bytearray()
     while len(data) < size and (chunk := stream.read(min(size - len(data), _CHUNK))):

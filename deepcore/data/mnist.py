@@ -148,7 +148,9 @@ def _missing_message(directory: Path, missing: list[str], reason: str) -> str:
 
 def _read(directory: Path, part: str) -> Dataset:
     """Return the part for training or testing, from files that are there."""
-    images_path, labels_path = (_find(directory, f"{part}-{what}") for what in ("images-idx3-ubyte", "labels-idx1-ubyte"))
+    images_path, labels_path = (
+        _find(directory, f"{part}-{what}") for what in ("images-idx3-ubyte", "labels-idx1-ubyte")
+    )
     if images_path is None or labels_path is None:
         message = f"the files of MNIST in {directory} were removed while they were read; call mnist again"
         raise StorageError(message)

@@ -54,10 +54,7 @@ def train_test_split(
     """
     n_test = _test_count(len(dataset), test_size)
     order = random_order(len(dataset), seed=seed, purpose=Purpose.SPLIT)
-    if stratify:
-        chosen = _stratified(dataset, order, n_test)
-    else:
-        chosen = np.arange(len(dataset)) < n_test
+    chosen = _stratified(dataset, order, n_test) if stratify else np.arange(len(dataset)) < n_test
     return dataset.subset(order[~chosen]), dataset.subset(order[chosen])
 
 

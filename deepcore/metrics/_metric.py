@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import numpy as np
+    from numpy.typing import NDArray
 
     from .._tensor import Tensor
 
@@ -27,7 +27,7 @@ class Metric(ABC):
         """Forget what was gathered."""
 
     @abstractmethod
-    def update(self, prediction: Tensor, target: np.ndarray) -> None:  # type: ignore[type-arg]
+    def update(self, prediction: Tensor, target: NDArray[Any]) -> None:
         """Gather one batch: predictions, and targets on the host."""
 
     @abstractmethod

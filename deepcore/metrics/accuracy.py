@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .._errors import DataError, ShapeError
 from ._metric import Metric
 
 if TYPE_CHECKING:
-    import numpy as np
+    from numpy.typing import NDArray
 
     from .._tensor import Tensor
 
@@ -43,7 +43,7 @@ class Accuracy(Metric):
         """Forget what was gathered."""
         self.right = self.total = 0
 
-    def update(self, prediction: Tensor, target: np.ndarray) -> None:  # type: ignore[type-arg]
+    def update(self, prediction: Tensor, target: NDArray[Any]) -> None:
         """Gather one batch."""
         scores = prediction.numpy()
         if scores.ndim == 2 and scores.shape[1] > 1:

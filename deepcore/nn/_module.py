@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Self
 
-import numpy as np
-
 from .._device import device as find_device
 from .._errors import DTypeError, StateError
 from .._tape import no_grad
 from .._tensor import Tensor, make
 from ..ops.creation import asarray
 from ..tree import children
+from ._table import table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    import numpy as np
 
     from .._device import Device
     from .._typing import DeviceLike
@@ -48,15 +49,20 @@ class Parameter(Tensor):
         return (_restore, (self.numpy(), str(self._device), self.requires_grad))
 
 
-def _restore(values: np.ndarray[Any, Any], device: str, requires_grad: bool) -> Parameter:  # noqa: FBT001 - pickle
+def _restore(values: np.ndarray[Any, Any], device: str, requires_grad: bool) -> Parameter:
     parameter = Parameter(asarray(values, device=device))
     parameter.requires_grad = requires_grad
     return parameter
 
 
-Observer = "Callable[[Module, Any], None]"
 observers: Final[list[Any]] = []
 """Functions that are called with every module and its result, while they are in this list."""
+
+
+def _no_forward(self: Module, *args: Any) -> Any:
+    """Compute the result. Subclasses define it; callers call the module itself."""
+    msg = f"{type(self).__name__} defines no forward(...)"
+    raise NotImplementedError(msg)
 
 
 class Module:
@@ -83,11 +89,10 @@ class Module:
 
     training: bool = True
 
-    def forward(self, *args: Any) -> Any:  # noqa: ANN401 - a subclass says
-        """Compute the result. Subclasses define it; callers call the module itself."""
-        raise NotImplementedError(f"{type(self).__name__} defines no forward(...)")  # noqa: EM102, TRY003
+    # Not a method, because the arguments are each subclass's own.
+    forward: Callable[..., Any] = _no_forward
 
-    def __call__(self, *args: Any) -> Any:  # noqa: ANN401 - those of forward
+    def __call__(self, *args: Any) -> Any:
         """Compute the result."""
         result = self.forward(*args)
         for observe in observers:
@@ -134,7 +139,7 @@ class Module:
 
     # ---------------------------------------------------------------------------------------------------- modes
 
-    def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002 - as everywhere
+    def train(self, mode: bool = True) -> Self:
         """Switch to training: dropout drops, normalisation uses the batch's statistics."""
         for _, module in self.named_modules():
             module.training = mode
@@ -199,7 +204,8 @@ class Module:
             problems += [f"{name}: missing in the state" for name in own if name not in state]
             problems += [f"{name}: not in the model" for name in state if name not in own]
         if problems:
-            raise StateError("the state does not fit the model:\n  " + "\n  ".join(problems))  # noqa: EM101, TRY003
+            msg = "\n  ".join(["the state does not fit the model:", *problems])
+            raise StateError(msg)
         with no_grad():
             for name, value in own.items():
                 if name in state:
@@ -217,9 +223,7 @@ class Module:
         return f"{type(self).__name__}({inside})"
 
     def __str__(self) -> str:
-        from ._summary import summary  # noqa: PLC0415 - the table is written in terms of modules
-
-        return summary(self)
+        return table(self, {})
 
 
 def _modules(node: object, path: str, seen: set[int]) -> Iterator[tuple[str, Module]]:

@@ -34,7 +34,7 @@ class Sequential(Module):
         """Return the layers by position."""
         return {str(i): layer for i, layer in enumerate(self.layers)}
 
-    def forward(self, x: Any) -> Any:  # noqa: ANN401 - what the layers take
+    def forward(self, x: Any) -> Any:
         """Apply the layers in order."""
         for i, layer in enumerate(self.layers):
             try:

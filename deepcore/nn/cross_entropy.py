@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import ops
+from .._dtype import int32
 from .._errors import DataError, ShapeError
+from .._primitive import Sample
+from .._record import composite
 from ._loss import Loss
 
 if TYPE_CHECKING:
     from .._tensor import Tensor
+    from .._typing import Array, Namespace
 
-_SMALLEST_LOG = -100.0  # as PyTorch: a probability of 0 costs 100, not infinity
+
+@composite(Sample(low=0.1, high=1.0))
+def clamped_log(xp: Namespace, x: Array, /) -> Any:
+    r"""Logarithm of a probability, finite at 0. $y = \max(\ln x, -100)$,
+    $\bar x = \bar y / \max(x, 10^{-12})$.
+
+    A probability of 0 costs 100, and not infinity, and its gradient is finite, as in PyTorch's binary cross-entropy.
+    """
+    zero = x == 0
+    y = xp.maximum(xp.log(xp.where(zero, xp.ones_like(x), x)), -100.0)
+    return y - 100.0 * xp.astype(zero, x.dtype)
 
 
-def _log(p: Tensor) -> Tensor:
-    return ops.clip(ops.log(ops.clip(p, 1e-45 if p.dtype.bits == 32 else 5e-324, None)), _SMALLEST_LOG, None)
+clamped_log.vjp(x=lambda dy, x, xp: dy / xp.maximum(x, 1e-12))
 
 
 class BinaryCrossEntropy(Loss):
@@ -46,7 +59,7 @@ class BinaryCrossEntropy(Loss):
         if self.from_logits:
             return self.reduced(ops.sigmoid_cross_entropy(prediction, target))
         target = target.astype(prediction.dtype)
-        return self.reduced(-(target * _log(prediction) + (1 - target) * _log(1 - prediction)))
+        return self.reduced(-(target * clamped_log(prediction) + (1 - target) * clamped_log(1 - prediction)))
 
 
 class CategoricalCrossEntropy(Loss):
@@ -81,18 +94,20 @@ class CategoricalCrossEntropy(Loss):
         """Return the loss."""
         if target.dtype.is_kind("integral") and target.ndim == prediction.ndim - 1:
             self._check_labels(prediction, target)
+            if target.dtype.bits < 32:  # too small to count all classes with
+                target = target.astype(int32)
             if self.from_logits:
                 return self.reduced(ops.softmax_cross_entropy(prediction, target))
             chosen = ops.take_along_axis(prediction, ops.expand_dims(target, axis=-1), axis=-1)
-            return self.reduced(-_log(ops.squeeze(chosen, -1)))
+            return self.reduced(-clamped_log(ops.squeeze(chosen, -1)))
         self.same_shape(prediction, target)
-        logs = ops.log_softmax(prediction) if self.from_logits else _log(prediction)
+        logs = ops.log_softmax(prediction) if self.from_logits else clamped_log(prediction)
         return self.reduced(-(target.astype(prediction.dtype) * logs).sum(axis=-1))
 
     def _check_labels(self, prediction: Tensor, labels: Tensor) -> None:
         if prediction.shape[:-1] != labels.shape:
-            name = type(self).__name__
-            msg = f"{name}: predictions {prediction.shape} need labels of shape {prediction.shape[:-1]}, got {labels.shape}"
+            wanted = prediction.shape[:-1]
+            msg = f"{type(self).__name__}: predictions {prediction.shape} need labels {wanted}, got {labels.shape}"
             raise ShapeError(msg)
         # Reading a value costs a transfer elsewhere; there a label out of range shows as an error of the library.
         if not labels.device.backend.is_host or labels.size == 0:

@@ -1,7 +1,7 @@
 r"""Initial values of weights. The rows of a weight are its inputs, its columns its outputs.
 
-With $n$ inputs and $m$ outputs, LeCun's scale keeps the variance of the activations, Glorot's also that of the gradients,
-and He's makes up for the half that a rectifier sets to zero.
+With $n$ inputs and $m$ outputs, LeCun's scale keeps the variance of the activations, Glorot's also that of the
+gradients, and He's makes up for the half that a rectifier sets to zero.
 """
 
 from __future__ import annotations
@@ -70,12 +70,12 @@ def lecun_normal(shape: Shape, generator: Generator) -> Tensor:
     return _normal(shape, 1 / _fans(shape)[0], generator)
 
 
-def zeros_(shape: Shape, generator: Generator) -> Tensor:  # noqa: ARG001 - the signature of an initializer
+def zeros_(shape: Shape, generator: Generator) -> Tensor:
     """Zeros."""
     return zeros(shape)
 
 
-def ones_(shape: Shape, generator: Generator) -> Tensor:  # noqa: ARG001 - the signature of an initializer
+def ones_(shape: Shape, generator: Generator) -> Tensor:
     """Ones."""
     return ones(shape)
 

@@ -31,7 +31,7 @@ class MSE(Loss):
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Return the loss."""
         self.same_shape(prediction, target)
-        error = prediction - target
+        error = prediction - target.astype(prediction.dtype)
         if self.reduction == "half_norm":
             return (error * error).sum() / (2 * error.shape[0])
         return self.reduced(error * error)

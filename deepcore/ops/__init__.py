@@ -22,12 +22,12 @@ from .creation import ones_like as ones_like
 from .creation import set_default_dtype as set_default_dtype
 from .creation import zeros as zeros
 from .creation import zeros_like as zeros_like
+from .data_type import FloatInfo as FloatInfo
+from .data_type import IntegerInfo as IntegerInfo
 from .data_type import astype as astype
 from .data_type import can_cast as can_cast
 from .data_type import finfo as finfo
-from .data_type import FloatInfo as FloatInfo
 from .data_type import iinfo as iinfo
-from .data_type import IntegerInfo as IntegerInfo
 from .data_type import isdtype as isdtype
 from .data_type import result_type as result_type
 from .data_type import transfer as transfer
@@ -66,9 +66,9 @@ from .elementwise import isnan as isnan
 from .elementwise import less as less
 from .elementwise import less_equal as less_equal
 from .elementwise import log as log
-from .elementwise import log10 as log10
 from .elementwise import log1p as log1p
 from .elementwise import log2 as log2
+from .elementwise import log10 as log10
 from .elementwise import logaddexp as logaddexp
 from .elementwise import logical_and as logical_and
 from .elementwise import logical_not as logical_not

@@ -15,7 +15,7 @@ COLUMNS: Final = Sample(((3, 2),), parameters={"axis": 0})
 
 
 @composite(Sample())
-def sigmoid(xp: Namespace, x: Array, /) -> Any:  # noqa: ANN401 - raw or tensor
+def sigmoid(xp: Namespace, x: Array, /) -> Any:
     r"""Logistic function. $y = 1 / (1 + e^{-x})$, $\bar x = \bar y\,y (1 - y)$.
 
     Computed from $e^{-|x|}$, which cannot overflow.
@@ -28,7 +28,7 @@ sigmoid.vjp(x=lambda dy, y: dy * (y * (1 - y)))
 
 
 @composite(Sample(kinks=(0.0,)))
-def relu(xp: Namespace, x: Array, /) -> Any:  # noqa: ANN401 - raw or tensor
+def relu(xp: Namespace, x: Array, /) -> Any:
     r"""Rectified linear unit. $y = \max(x, 0)$, $\bar x = \bar y\,[x > 0]$, so the derivative at 0 is 0.
 
     Source: V. Nair and G. E. Hinton, Rectified linear units improve restricted Boltzmann machines, ICML 2010.
@@ -39,13 +39,13 @@ def relu(xp: Namespace, x: Array, /) -> Any:  # noqa: ANN401 - raw or tensor
 relu.vjp(x=lambda dy, y, xp: dy * xp.astype(y > 0, dy.dtype))
 
 
-def _leaky(x: Any, negative_slope: float, xp: Namespace) -> Any:  # noqa: ANN401 - raw or tensor
+def _leaky(x: Any, negative_slope: float, xp: Namespace) -> Any:
     positive = xp.astype(x > 0, x.dtype)
     return positive + negative_slope * (1 - positive)
 
 
 @composite(Sample(kinks=(0.0,)), Sample(parameters={"negative_slope": 0.3}, kinks=(0.0,)))
-def leaky_relu(xp: Namespace, x: Array, /, *, negative_slope: float = 0.01) -> Any:  # noqa: ANN401 - raw or tensor
+def leaky_relu(xp: Namespace, x: Array, /, *, negative_slope: float = 0.01) -> Any:
     r"""Rectified linear unit with a slope $a$ below 0. $y = x$ for $x > 0$, else $ax$; $\bar x = \bar y$ or $a \bar y$.
 
     Source: A. L. Maas, A. Y. Hannun and A. Y. Ng, Rectifier nonlinearities improve neural network acoustic models,
@@ -58,7 +58,7 @@ leaky_relu.vjp(x=lambda dy, x, negative_slope, xp: dy * _leaky(x, negative_slope
 
 
 @composite(Sample())
-def softplus(xp: Namespace, x: Array, /) -> Any:  # noqa: ANN401 - raw or tensor
+def softplus(xp: Namespace, x: Array, /) -> Any:
     r"""Smooth rectifier. $y = \ln(1 + e^x)$, $\bar x = \bar y / (1 + e^{-x})$."""
     return xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x)))
 
@@ -67,7 +67,7 @@ softplus.vjp(x=lambda dy, x, xp: dy * xp.sigmoid(x))
 
 
 @composite(ROWS, COLUMNS)
-def softmax(xp: Namespace, x: Array, /, *, axis: int = -1) -> Any:  # noqa: ANN401 - raw or tensor
+def softmax(xp: Namespace, x: Array, /, *, axis: int = -1) -> Any:
     r"""Exponentials, normalised along an axis. $y_i = e^{x_i} / \sum_j e^{x_j}$; the Jacobian is
     $\partial y_i / \partial x_j = y_i (\delta_{ij} - y_j)$, so $\bar x = y \odot (\bar y - \sum_j \bar y_j y_j)$.
 
@@ -81,7 +81,7 @@ softmax.vjp(x=lambda dy, y, axis, xp: y * (dy - xp.sum(dy * y, axis=axis, keepdi
 
 
 @composite(ROWS, COLUMNS)
-def log_softmax(xp: Namespace, x: Array, /, *, axis: int = -1) -> Any:  # noqa: ANN401 - raw or tensor
+def log_softmax(xp: Namespace, x: Array, /, *, axis: int = -1) -> Any:
     r"""Logarithm of the softmax. $y = x - \ln \sum_j e^{x_j}$, $\bar x = \bar y - e^{y} \sum_j \bar y_j$."""
     shifted = x - xp.max(x, axis=axis, keepdims=True)
     return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))

@@ -1,6 +1,7 @@
-"""Functions that create arrays. ``dtype`` defaults to the default floating-point type, ``device`` to the default device.
+"""Functions that create arrays.
 
-deepcore's default floating-point type is float32 on every device, so that changing the device changes no number's type.
+``dtype`` defaults to the default floating-point type, ``device`` to the default device. deepcore's default
+floating-point type is float32 on every device, so that changing the device changes no number's type.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._device import device_of
 from .._device import device as find_device
+from .._device import device_of
 from .._dtype import DType, bool_, complex64, complex128, float32, float64, int64
 from .._errors import ConfigError, DeviceError, DTypeError
 from .._sweep import op
@@ -43,7 +44,7 @@ def set_default_dtype(dtype: DType, /) -> None:
 
 
 def asarray(
-    obj: Any,  # noqa: ANN401 - whatever can be an array
+    obj: Any,
     /,
     *,
     dtype: DType | None = None,
@@ -107,7 +108,7 @@ def asarray(
     return tensor
 
 
-def _from_foreign(obj: Any, dtype: DType | None, device: DeviceLike) -> Tensor:  # noqa: ANN401 - whatever it is
+def _from_foreign(obj: Any, dtype: DType | None, device: DeviceLike) -> Tensor:
     found = device_of(obj)
     if found is not None:
         if isinstance(obj, np.ndarray) and obj.dtype not in found.backend.dtypes:
@@ -134,7 +135,7 @@ def _from_foreign(obj: Any, dtype: DType | None, device: DeviceLike) -> Tensor: 
     return make(target.backend.from_host(values, target.name), target)
 
 
-def _holds_tensors(obj: Any) -> bool:  # noqa: ANN401 - nested sequences
+def _holds_tensors(obj: Any) -> bool:
     return any(isinstance(x, Tensor) or (isinstance(x, (list, tuple)) and _holds_tensors(x)) for x in obj)
 
 
@@ -142,7 +143,7 @@ def _default_complex() -> DType:
     return complex64 if default_dtype() is float32 else complex128
 
 
-def from_dlpack(x: Any, /, *, device: DeviceLike = None, copy: bool | None = None) -> Tensor:  # noqa: ANN401
+def from_dlpack(x: Any, /, *, device: DeviceLike = None, copy: bool | None = None) -> Tensor:
     """Return an object that speaks DLPack as a tensor, sharing its memory where it can."""
     if isinstance(x, Tensor) or device_of(x) is not None:
         return asarray(x, device=device, copy=copy)
@@ -159,7 +160,7 @@ def _make(name: str, *args: object, dtype: DType | None, device: DeviceLike, **o
     return make(getattr(target.kernels, name)(*args, dtype=raw, device=target.raw, **options), target)
 
 
-def _leaf(tensor: Tensor, requires_grad: bool) -> Tensor:  # noqa: FBT001 - private
+def _leaf(tensor: Tensor, requires_grad: bool) -> Tensor:
     if requires_grad:
         tensor.requires_grad = True
     return tensor
@@ -228,7 +229,7 @@ def arange(
     >>> dc.arange(3)
     Tensor([0, 1, 2], dtype=int64)
     """
-    own = int64 if all(isinstance(v, int) for v in (start, step, stop or 0)) else default_dtype()
+    own = int64 if all(isinstance(v, int) for v in (start, step, 0 if stop is None else stop)) else default_dtype()
     if stop is None:
         start, stop = 0, start
     return _make("arange", start, stop, step, dtype=dtype or own, device=device)
@@ -245,7 +246,7 @@ def linspace(
     endpoint: bool = True,
 ) -> Tensor:
     """Return a number of evenly spaced values from ``start`` to ``stop``."""
-    own = _default_complex() if isinstance(start, complex) or isinstance(stop, complex) else None
+    own = _default_complex() if complex in (type(start), type(stop)) else None
     return _make("linspace", start, stop, num, dtype=dtype or own, device=device, endpoint=endpoint)
 
 
@@ -277,9 +278,7 @@ def empty_like(x: Tensor, /, *, dtype: DType | None = None, device: DeviceLike =
     return empty(x.shape, dtype=dtype or x.dtype, device=device or x.device)
 
 
-def full_like(
-    x: Tensor, /, fill_value: Scalar, *, dtype: DType | None = None, device: DeviceLike = None
-) -> Tensor:
+def full_like(x: Tensor, /, fill_value: Scalar, *, dtype: DType | None = None, device: DeviceLike = None) -> Tensor:
     """Return one value in the shape, data type and device of an array."""
     return full(x.shape, fill_value, dtype=dtype or x.dtype, device=device or x.device)
 

@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 @primitive(Sample(parameters={"dtype": DTYPES["float64"]}))
 def astype(x: Array, dtype: DType, /, *, copy: bool = True) -> Array:
     r"""The same values in another data type. $\bar x$ is $\bar y$ in the data type of $x$."""
+    ...
 
 
 astype.vjp(x=lambda dy: dy)  # the engine gives a cotangent the data type of its operand
 
 
 @composite(Sample(parameters={"source": None, "target": None}))
-def transfer(xp: Namespace, x: Array, /, *, source: Device, target: Device) -> Any:  # noqa: ANN401 - a raw array
+def transfer(xp: Namespace, x: Array, /, *, source: Device, target: Device) -> Any:
     r"""The same values on another device. $\bar x$ is $\bar y$ on the device of $x$."""
     return target.backend.from_host(source.backend.to_host(x), target.name)
 
@@ -94,7 +95,7 @@ def _type_of(x: DType | Tensor) -> DType:
 _BFLOAT16 = FloatInfo(16, 2.0**-7, (2 - 2.0**-7) * 2.0**127, -(2 - 2.0**-7) * 2.0**127, 2.0**-126, bfloat16)
 
 
-def finfo(type: DType | Tensor, /) -> FloatInfo:  # noqa: A002 - the standard's name
+def finfo(type: DType | Tensor, /) -> FloatInfo:
     """Return the limits of a floating-point data type.
 
     Examples
@@ -115,7 +116,7 @@ def finfo(type: DType | Tensor, /) -> FloatInfo:  # noqa: A002 - the standard's 
     return FloatInfo(int(info.bits), *limits, real)
 
 
-def iinfo(type: DType | Tensor, /) -> IntegerInfo:  # noqa: A002 - the standard's name
+def iinfo(type: DType | Tensor, /) -> IntegerInfo:
     """Return the limits of an integer data type.
 
     Examples

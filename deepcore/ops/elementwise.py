@@ -26,7 +26,7 @@ WHOLE: Final = Sample(((2, 3), (2, 3)), integers={0: 5, 1: 5})
 WHOLE_ONE: Final = Sample(integers={0: 5})
 
 
-def _zero(dy: Any) -> None:  # noqa: ANN401 - a raw array or a tensor
+def _zero(dy: Any) -> None:
     """Give the derivative of a step function: zero wherever it exists."""
 
 
@@ -34,8 +34,9 @@ def _zero(dy: Any) -> None:  # noqa: ANN401 - a raw array or a tensor
 
 
 @primitive(AWAY_FROM_ZERO)
-def abs(x: Array, /) -> Array:  # noqa: A001 - the standard's name
+def abs(x: Array, /) -> Array:
     r"""Absolute value. $y = |x|$, $\bar x = \bar y\,\operatorname{sign}(x)$, with 0 at 0."""
+    ...
 
 
 abs.vjp(x=lambda dy, x, xp: dy * xp.sign(x))
@@ -44,6 +45,7 @@ abs.vjp(x=lambda dy, x, xp: dy * xp.sign(x))
 @primitive(Sample())
 def exp(x: Array, /) -> Array:
     r"""Exponential. $y = e^x$, $\bar x = \bar y\,y$."""
+    ...
 
 
 exp.vjp(x=lambda dy, y: dy * y)
@@ -52,6 +54,7 @@ exp.vjp(x=lambda dy, y: dy * y)
 @primitive(Sample())
 def expm1(x: Array, /) -> Array:
     r"""Exponential minus one, accurate near 0. $y = e^x - 1$, $\bar x = \bar y\,(y + 1)$."""
+    ...
 
 
 expm1.vjp(x=lambda dy, y: dy * (y + 1))
@@ -60,6 +63,7 @@ expm1.vjp(x=lambda dy, y: dy * (y + 1))
 @primitive(POSITIVE)
 def log(x: Array, /) -> Array:
     r"""Natural logarithm. $y = \ln x$, $\bar x = \bar y / x$."""
+    ...
 
 
 log.vjp(x=lambda dy, x: dy / x)
@@ -68,6 +72,7 @@ log.vjp(x=lambda dy, x: dy / x)
 @primitive(POSITIVE)
 def log1p(x: Array, /) -> Array:
     r"""Logarithm of one plus $x$, accurate near 0. $y = \ln(1 + x)$, $\bar x = \bar y / (1 + x)$."""
+    ...
 
 
 log1p.vjp(x=lambda dy, x: dy / (1 + x))
@@ -76,6 +81,7 @@ log1p.vjp(x=lambda dy, x: dy / (1 + x))
 @primitive(POSITIVE)
 def log2(x: Array, /) -> Array:
     r"""Logarithm to base 2. $y = \log_2 x$, $\bar x = \bar y / (x \ln 2)$."""
+    ...
 
 
 log2.vjp(x=lambda dy, x: dy / (x * 0.6931471805599453))
@@ -84,6 +90,7 @@ log2.vjp(x=lambda dy, x: dy / (x * 0.6931471805599453))
 @primitive(POSITIVE)
 def log10(x: Array, /) -> Array:
     r"""Logarithm to base 10. $y = \log_{10} x$, $\bar x = \bar y / (x \ln 10)$."""
+    ...
 
 
 log10.vjp(x=lambda dy, x: dy / (x * 2.302585092994046))
@@ -92,6 +99,7 @@ log10.vjp(x=lambda dy, x: dy / (x * 2.302585092994046))
 @primitive(POSITIVE)
 def sqrt(x: Array, /) -> Array:
     r"""Square root. $y = \sqrt{x}$, $\bar x = \bar y / (2y)$."""
+    ...
 
 
 sqrt.vjp(x=lambda dy, y: dy / (2 * y))
@@ -100,6 +108,7 @@ sqrt.vjp(x=lambda dy, y: dy / (2 * y))
 @primitive(Sample())
 def square(x: Array, /) -> Array:
     r"""Square. $y = x^2$, $\bar x = 2x\,\bar y$."""
+    ...
 
 
 square.vjp(x=lambda dy, x: 2 * (dy * x))
@@ -108,6 +117,7 @@ square.vjp(x=lambda dy, x: 2 * (dy * x))
 @primitive(POSITIVE)
 def reciprocal(x: Array, /) -> Array:
     r"""Reciprocal. $y = 1/x$, $\bar x = -\bar y\,y^2$."""
+    ...
 
 
 reciprocal.vjp(x=lambda dy, y: -dy * (y * y))
@@ -119,6 +129,7 @@ reciprocal.vjp(x=lambda dy, y: -dy * (y * y))
 @primitive(Sample())
 def sin(x: Array, /) -> Array:
     r"""Sine. $y = \sin x$, $\bar x = \bar y \cos x$."""
+    ...
 
 
 sin.vjp(x=lambda dy, x, xp: dy * xp.cos(x))
@@ -127,6 +138,7 @@ sin.vjp(x=lambda dy, x, xp: dy * xp.cos(x))
 @primitive(Sample())
 def cos(x: Array, /) -> Array:
     r"""Cosine. $y = \cos x$, $\bar x = -\bar y \sin x$."""
+    ...
 
 
 cos.vjp(x=lambda dy, x, xp: -dy * xp.sin(x))
@@ -135,6 +147,7 @@ cos.vjp(x=lambda dy, x, xp: -dy * xp.sin(x))
 @primitive(Sample(low=-1.2, high=1.2))
 def tan(x: Array, /) -> Array:
     r"""Tangent. $y = \tan x$, $\bar x = \bar y\,(1 + y^2)$."""
+    ...
 
 
 tan.vjp(x=lambda dy, y: dy * (1 + y * y))
@@ -143,6 +156,7 @@ tan.vjp(x=lambda dy, y: dy * (1 + y * y))
 @primitive(UNIT)
 def asin(x: Array, /) -> Array:
     r"""Inverse sine. $y = \arcsin x$, $\bar x = \bar y / \sqrt{1 - x^2}$."""
+    ...
 
 
 asin.vjp(x=lambda dy, x, xp: dy / xp.sqrt(1 - x * x))
@@ -151,6 +165,7 @@ asin.vjp(x=lambda dy, x, xp: dy / xp.sqrt(1 - x * x))
 @primitive(UNIT)
 def acos(x: Array, /) -> Array:
     r"""Inverse cosine. $y = \arccos x$, $\bar x = -\bar y / \sqrt{1 - x^2}$."""
+    ...
 
 
 acos.vjp(x=lambda dy, x, xp: -dy / xp.sqrt(1 - x * x))
@@ -159,6 +174,7 @@ acos.vjp(x=lambda dy, x, xp: -dy / xp.sqrt(1 - x * x))
 @primitive(Sample())
 def atan(x: Array, /) -> Array:
     r"""Inverse tangent. $y = \arctan x$, $\bar x = \bar y / (1 + x^2)$."""
+    ...
 
 
 atan.vjp(x=lambda dy, x: dy / (1 + x * x))
@@ -167,6 +183,7 @@ atan.vjp(x=lambda dy, x: dy / (1 + x * x))
 @primitive(Sample())
 def sinh(x: Array, /) -> Array:
     r"""Hyperbolic sine. $y = \sinh x$, $\bar x = \bar y \cosh x$."""
+    ...
 
 
 sinh.vjp(x=lambda dy, x, xp: dy * xp.cosh(x))
@@ -175,6 +192,7 @@ sinh.vjp(x=lambda dy, x, xp: dy * xp.cosh(x))
 @primitive(Sample())
 def cosh(x: Array, /) -> Array:
     r"""Hyperbolic cosine. $y = \cosh x$, $\bar x = \bar y \sinh x$."""
+    ...
 
 
 cosh.vjp(x=lambda dy, x, xp: dy * xp.sinh(x))
@@ -183,6 +201,7 @@ cosh.vjp(x=lambda dy, x, xp: dy * xp.sinh(x))
 @primitive(Sample())
 def tanh(x: Array, /) -> Array:
     r"""Hyperbolic tangent. $y = \tanh x$, $\bar x = \bar y\,(1 - y^2)$."""
+    ...
 
 
 tanh.vjp(x=lambda dy, y: dy * (1 - y * y))
@@ -191,6 +210,7 @@ tanh.vjp(x=lambda dy, y: dy * (1 - y * y))
 @primitive(Sample())
 def asinh(x: Array, /) -> Array:
     r"""Inverse hyperbolic sine. $y = \operatorname{arsinh} x$, $\bar x = \bar y / \sqrt{x^2 + 1}$."""
+    ...
 
 
 asinh.vjp(x=lambda dy, x, xp: dy / xp.sqrt(x * x + 1))
@@ -199,6 +219,7 @@ asinh.vjp(x=lambda dy, x, xp: dy / xp.sqrt(x * x + 1))
 @primitive(Sample(low=1.2, high=3.0))
 def acosh(x: Array, /) -> Array:
     r"""Inverse hyperbolic cosine. $y = \operatorname{arcosh} x$, $\bar x = \bar y / \sqrt{x^2 - 1}$."""
+    ...
 
 
 acosh.vjp(x=lambda dy, x, xp: dy / xp.sqrt(x * x - 1))
@@ -207,6 +228,7 @@ acosh.vjp(x=lambda dy, x, xp: dy / xp.sqrt(x * x - 1))
 @primitive(UNIT)
 def atanh(x: Array, /) -> Array:
     r"""Inverse hyperbolic tangent. $y = \operatorname{artanh} x$, $\bar x = \bar y / (1 - x^2)$."""
+    ...
 
 
 atanh.vjp(x=lambda dy, x: dy / (1 - x * x))
@@ -218,6 +240,7 @@ atanh.vjp(x=lambda dy, x: dy / (1 - x * x))
 @primitive(Sample())
 def negative(x: Array, /) -> Array:
     r"""Negation. $y = -x$, $\bar x = -\bar y$."""
+    ...
 
 
 negative.vjp(x=lambda dy: -dy)
@@ -226,6 +249,7 @@ negative.vjp(x=lambda dy: -dy)
 @primitive(Sample())
 def positive(x: Array, /) -> Array:
     r"""Identity. $y = x$, $\bar x = \bar y$."""
+    ...
 
 
 positive.vjp(x=lambda dy: dy)
@@ -234,6 +258,7 @@ positive.vjp(x=lambda dy: dy)
 @primitive(AWAY_FROM_ZERO)
 def sign(x: Array, /) -> Array:
     r"""Sign, 0 at 0. $y = \operatorname{sign} x$, $\bar x = 0$."""
+    ...
 
 
 sign.vjp(x=_zero)
@@ -242,6 +267,7 @@ sign.vjp(x=_zero)
 @primitive(BETWEEN_INTEGERS)
 def ceil(x: Array, /) -> Array:
     r"""Round up. $y = \lceil x \rceil$, $\bar x = 0$."""
+    ...
 
 
 ceil.vjp(x=_zero)
@@ -250,14 +276,16 @@ ceil.vjp(x=_zero)
 @primitive(BETWEEN_INTEGERS)
 def floor(x: Array, /) -> Array:
     r"""Round down. $y = \lfloor x \rfloor$, $\bar x = 0$."""
+    ...
 
 
 floor.vjp(x=_zero)
 
 
 @primitive(BETWEEN_INTEGERS)
-def round(x: Array, /) -> Array:  # noqa: A001 - the standard's name
+def round(x: Array, /) -> Array:
     r"""Round to the nearest whole number, halves to even. $\bar x = 0$."""
+    ...
 
 
 round.vjp(x=_zero)
@@ -266,6 +294,7 @@ round.vjp(x=_zero)
 @primitive(BETWEEN_INTEGERS)
 def trunc(x: Array, /) -> Array:
     r"""Round towards zero. $\bar x = 0$."""
+    ...
 
 
 trunc.vjp(x=_zero)
@@ -277,6 +306,7 @@ trunc.vjp(x=_zero)
 @primitive(PAIR, STRETCHED, ADDED_AXIS)
 def add(x1: Operand, x2: Operand, /) -> Array:
     r"""Sum. $y = x_1 + x_2$, $\bar x_1 = \bar x_2 = \bar y$."""
+    ...
 
 
 add.vjp(x1=lambda dy: dy, x2=lambda dy: dy)
@@ -285,6 +315,7 @@ add.vjp(x1=lambda dy: dy, x2=lambda dy: dy)
 @primitive(PAIR, STRETCHED, ADDED_AXIS)
 def subtract(x1: Operand, x2: Operand, /) -> Array:
     r"""Difference. $y = x_1 - x_2$, $\bar x_1 = \bar y$, $\bar x_2 = -\bar y$."""
+    ...
 
 
 subtract.vjp(x1=lambda dy: dy, x2=lambda dy: -dy)
@@ -293,6 +324,7 @@ subtract.vjp(x1=lambda dy: dy, x2=lambda dy: -dy)
 @primitive(PAIR, STRETCHED, ADDED_AXIS)
 def multiply(x1: Operand, x2: Operand, /) -> Array:
     r"""Product. $y = x_1 x_2$, $\bar x_1 = \bar y\,x_2$, $\bar x_2 = \bar y\,x_1$."""
+    ...
 
 
 multiply.vjp(x1=lambda dy, x2: dy * x2, x2=lambda dy, x1: dy * x1)
@@ -301,24 +333,26 @@ multiply.vjp(x1=lambda dy, x2: dy * x2, x2=lambda dy, x1: dy * x1)
 @primitive(Sample(((2, 3), (3,)), low=0.4, high=2.0))
 def divide(x1: Operand, x2: Operand, /) -> Array:
     r"""Quotient. $y = x_1 / x_2$, $\bar x_1 = \bar y / x_2$, $\bar x_2 = -\bar y\,y / x_2$."""
+    ...
 
 
 divide.vjp(x1=lambda dy, x2: dy / x2, x2=lambda dy, x2, y: -dy * (y / x2))
 
 
-def _pow_x1(dy: Any, x1: Any, x2: Any, xp: Namespace) -> Any:  # noqa: ANN401 - raw arrays or tensors
+def _pow_x1(dy: Any, x1: Any, x2: Any, xp: Namespace) -> Any:
     # At x2 = 0 the derivative is 0, also where x1 = 0 would give 0 * 0**-1.
     return dy * x2 * xp.pow(x1, xp.where(x2 == 0, xp.ones_like(x2), x2 - 1))
 
 
-def _pow_x2(dy: Any, x1: Any, y: Any, xp: Namespace) -> Any:  # noqa: ANN401 - raw arrays or tensors
+def _pow_x2(dy: Any, x1: Any, y: Any, xp: Namespace) -> Any:
     # At x1 = 0 the derivative is 0 (for x2 > 0), where log would give 0 * -inf.
     return dy * y * xp.log(xp.where(x1 == 0, xp.ones_like(x1), x1))
 
 
 @primitive(POSITIVE_PAIR)
-def pow(x1: Operand, x2: Operand, /) -> Array:  # noqa: A001 - the standard's name
+def pow(x1: Operand, x2: Operand, /) -> Array:
     r"""Power. $y = x_1^{x_2}$, $\bar x_1 = \bar y\,x_2 x_1^{x_2 - 1}$, $\bar x_2 = \bar y\,y \ln x_1$."""
+    ...
 
 
 pow.vjp(x1=_pow_x1, x2=_pow_x2)
@@ -327,6 +361,7 @@ pow.vjp(x1=_pow_x1, x2=_pow_x2)
 @primitive(Sample(((2, 3), (2, 3)), low=0.6, high=0.95))
 def floor_divide(x1: Operand, x2: Operand, /) -> Array:
     r"""Quotient rounded down. $y = \lfloor x_1 / x_2 \rfloor$, $\bar x_1 = \bar x_2 = 0$."""
+    ...
 
 
 floor_divide.vjp(x1=_zero, x2=_zero)
@@ -337,6 +372,7 @@ def remainder(x1: Operand, x2: Operand, /) -> Array:
     r"""Remainder, of the sign of $x_2$. $y = x_1 - \lfloor x_1/x_2 \rfloor x_2$,
     $\bar x_1 = \bar y$, $\bar x_2 = -\bar y \lfloor x_1/x_2 \rfloor$.
     """
+    ...
 
 
 remainder.vjp(x1=lambda dy: dy, x2=lambda dy, x1, x2, xp: -dy * xp.floor_divide(x1, x2))
@@ -347,6 +383,7 @@ def atan2(x1: Operand, x2: Operand, /) -> Array:
     r"""Angle of the point $(x_2, x_1)$. $\bar x_1 = \bar y\,x_2 / r^2$, $\bar x_2 = -\bar y\,x_1 / r^2$, with
     $r^2 = x_1^2 + x_2^2$.
     """
+    ...
 
 
 atan2.vjp(
@@ -358,6 +395,7 @@ atan2.vjp(
 @primitive(POSITIVE_PAIR)
 def hypot(x1: Operand, x2: Operand, /) -> Array:
     r"""Length of the hypotenuse. $y = \sqrt{x_1^2 + x_2^2}$, $\bar x_1 = \bar y\,x_1/y$, $\bar x_2 = \bar y\,x_2/y$."""
+    ...
 
 
 hypot.vjp(x1=lambda dy, x1, y: dy * (x1 / y), x2=lambda dy, x2, y: dy * (x2 / y))
@@ -366,12 +404,13 @@ hypot.vjp(x1=lambda dy, x1, y: dy * (x1 / y), x2=lambda dy, x2, y: dy * (x2 / y)
 @primitive(PAIR, STRETCHED)
 def logaddexp(x1: Operand, x2: Operand, /) -> Array:
     r"""Logarithm of the sum of exponentials. $y = \ln(e^{x_1} + e^{x_2})$, $\bar x_i = \bar y\,e^{x_i - y}$."""
+    ...
 
 
 logaddexp.vjp(x1=lambda dy, x1, y, xp: dy * xp.exp(x1 - y), x2=lambda dy, x2, y, xp: dy * xp.exp(x2 - y))
 
 
-def _larger(dy: Any, winner: Any, loser: Any, xp: Namespace) -> Any:  # noqa: ANN401 - raw arrays or tensors
+def _larger(dy: Any, winner: Any, loser: Any, xp: Namespace) -> Any:
     """Give the cotangent to the operand that won; where both are equal, half."""
     zero = xp.zeros_like(dy)
     return xp.where(winner > loser, dy, xp.where(winner == loser, dy / 2, zero))
@@ -379,7 +418,8 @@ def _larger(dy: Any, winner: Any, loser: Any, xp: Namespace) -> Any:  # noqa: AN
 
 @primitive(PAIR, STRETCHED)
 def maximum(x1: Operand, x2: Operand, /) -> Array:
-    r"""Larger of two. $\bar x_1 = \bar y$ where $x_1 > x_2$, $\bar y / 2$ where equal, and 0 elsewhere; so $\bar x_2$."""
+    r"""Larger of two. $\bar x_1 = \bar y$ where $x_1 > x_2$, $\bar y / 2$ where equal, else 0; likewise $\bar x_2$."""
+    ...
 
 
 maximum.vjp(x1=lambda dy, x1, x2, xp: _larger(dy, x1, x2, xp), x2=lambda dy, x1, x2, xp: _larger(dy, x2, x1, xp))
@@ -387,7 +427,8 @@ maximum.vjp(x1=lambda dy, x1, x2, xp: _larger(dy, x1, x2, xp), x2=lambda dy, x1,
 
 @primitive(PAIR, STRETCHED)
 def minimum(x1: Operand, x2: Operand, /) -> Array:
-    r"""Smaller of two. $\bar x_1 = \bar y$ where $x_1 < x_2$, $\bar y / 2$ where equal, and 0 elsewhere; so $\bar x_2$."""
+    r"""Smaller of two. $\bar x_1 = \bar y$ where $x_1 < x_2$, $\bar y / 2$ where equal, else 0; likewise $\bar x_2$."""
+    ...
 
 
 minimum.vjp(x1=lambda dy, x1, x2, xp: _larger(dy, x2, x1, xp), x2=lambda dy, x1, x2, xp: _larger(dy, x1, x2, xp))
@@ -398,6 +439,7 @@ def copysign(x1: Operand, x2: Operand, /) -> Array:
     r"""Magnitude of $x_1$ with the sign of $x_2$. $\bar x_1 = \bar y \operatorname{sign}(x_1) \operatorname{sign}(y)$,
     $\bar x_2 = 0$.
     """
+    ...
 
 
 copysign.vjp(x1=lambda dy, x1, y, xp: dy * xp.sign(x1) * xp.sign(y), x2=_zero)
@@ -406,12 +448,13 @@ copysign.vjp(x1=lambda dy, x1, y, xp: dy * xp.sign(x1) * xp.sign(y), x2=_zero)
 @primitive(PAIR)
 def nextafter(x1: Operand, x2: Operand, /) -> Array:
     r"""Next representable number after $x_1$ towards $x_2$."""
+    ...
 
 
 nextafter.not_differentiable("a step between representable numbers")
 
 
-def _clip_x(dy: Any, x: Any, min: Any, max: Any, xp: Namespace) -> Any:  # noqa: A002, ANN401 - raw arrays or tensors
+def _clip_x(dy: Any, x: Any, min: Any, max: Any, xp: Namespace) -> Any:
     zero = xp.zeros_like(dy)
     dx = dy if min is None else xp.where(x >= min, dy, zero)
     return dx if max is None else xp.where(x <= max, dx, zero)
@@ -422,10 +465,11 @@ def _clip_x(dy: Any, x: Any, min: Any, max: Any, xp: Namespace) -> Any:  # noqa:
     Sample(((2, 3),), parameters={"min": -0.5}, kinks=(-0.5,)),
     Sample(((2, 3),), parameters={"min": -0.5, "max": 0.5}, kinks=(-0.5, 0.5)),
 )
-def clip(x: Array, /, min: Operand | None = None, max: Operand | None = None) -> Array:  # noqa: A002 - the standard's
+def clip(x: Array, /, min: Operand | None = None, max: Operand | None = None) -> Array:
     r"""Limit to an interval. $y = \min(\max(x, \text{min}), \text{max})$. The cotangent goes to $x$ where it is inside
     the interval (the ends included), to ``min`` where $x$ is below it, and to ``max`` where $x$ is above it.
     """
+    ...
 
 
 clip.vjp(
@@ -440,101 +484,121 @@ clip.vjp(
 @primitive(PAIR)
 def equal(x1: Operand, x2: Operand, /) -> Array:
     """Whether $x_1 = x_2$."""
+    ...
 
 
 @primitive(PAIR)
 def not_equal(x1: Operand, x2: Operand, /) -> Array:
     r"""Whether $x_1 \ne x_2$."""
+    ...
 
 
 @primitive(PAIR)
 def less(x1: Operand, x2: Operand, /) -> Array:
     """Whether $x_1 < x_2$."""
+    ...
 
 
 @primitive(PAIR)
 def less_equal(x1: Operand, x2: Operand, /) -> Array:
     r"""Whether $x_1 \le x_2$."""
+    ...
 
 
 @primitive(PAIR)
 def greater(x1: Operand, x2: Operand, /) -> Array:
     """Whether $x_1 > x_2$."""
+    ...
 
 
 @primitive(PAIR)
 def greater_equal(x1: Operand, x2: Operand, /) -> Array:
     r"""Whether $x_1 \ge x_2$."""
+    ...
 
 
 @primitive(Sample())
 def isfinite(x: Array, /) -> Array:
     """Whether the element is neither infinite nor NaN."""
+    ...
 
 
 @primitive(Sample())
 def isinf(x: Array, /) -> Array:
     """Whether the element is infinite."""
+    ...
 
 
 @primitive(Sample())
 def isnan(x: Array, /) -> Array:
     """Whether the element is NaN."""
+    ...
 
 
 @primitive(Sample())
 def signbit(x: Array, /) -> Array:
     """Whether the sign bit is set, which tells -0 from 0."""
+    ...
 
 
 @primitive(Sample(booleans=(0,)))
 def logical_not(x: Array, /) -> Array:
     r"""Negation, $\lnot x$."""
+    ...
 
 
 @primitive(Sample(((2, 3), (2, 3)), booleans=(0, 1)))
 def logical_and(x1: Operand, x2: Operand, /) -> Array:
     r"""Conjunction, $x_1 \land x_2$."""
+    ...
 
 
 @primitive(Sample(((2, 3), (2, 3)), booleans=(0, 1)))
 def logical_or(x1: Operand, x2: Operand, /) -> Array:
     r"""Disjunction, $x_1 \lor x_2$."""
+    ...
 
 
 @primitive(Sample(((2, 3), (2, 3)), booleans=(0, 1)))
 def logical_xor(x1: Operand, x2: Operand, /) -> Array:
     """Exclusive disjunction."""
+    ...
 
 
 @primitive(WHOLE_ONE)
 def bitwise_invert(x: Array, /) -> Array:
     """Complement of the bits."""
+    ...
 
 
 @primitive(WHOLE)
 def bitwise_and(x1: Operand, x2: Operand, /) -> Array:
     """Bits that both have."""
+    ...
 
 
 @primitive(WHOLE)
 def bitwise_or(x1: Operand, x2: Operand, /) -> Array:
     """Bits that either has."""
+    ...
 
 
 @primitive(WHOLE)
 def bitwise_xor(x1: Operand, x2: Operand, /) -> Array:
     """Bits that exactly one has."""
+    ...
 
 
 @primitive(WHOLE)
 def bitwise_left_shift(x1: Operand, x2: Operand, /) -> Array:
     """Bits moved to the left."""
+    ...
 
 
 @primitive(WHOLE)
 def bitwise_right_shift(x1: Operand, x2: Operand, /) -> Array:
     """Bits moved to the right."""
+    ...
 
 
 for _operation in (equal, not_equal, less, less_equal, greater, greater_equal, isfinite, isinf, isnan, signbit):

@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from .._typing import Array, Namespace, Shape
 
 
-def _rows(x: Any, xp: Namespace) -> Any:  # noqa: ANN401 - raw or tensor
+def _rows(x: Any, xp: Namespace) -> Any:
     return x if x.ndim == 2 else xp.reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
 
 
-def _weight(dy: Any, x: Any, xp: Namespace) -> Any:  # noqa: ANN401 - raw arrays or tensors
+def _weight(dy: Any, x: Any, xp: Namespace) -> Any:
     return xp.matmul(xp.matrix_transpose(_rows(x, xp)), _rows(dy, xp))
 
 
-def _bias(dy: Any, shape: Shape, xp: Namespace) -> Any:  # noqa: ANN401 - raw or tensor
+def _bias(dy: Any, shape: Shape, xp: Namespace) -> Any:
     return xp.reshape(xp.sum(_rows(dy, xp), axis=0), shape)
 
 
 @composite(Sample(((2, 3), (3, 4), (4,))), Sample(((3, 2, 3), (3, 2), (2,))), Sample(((3,), (3, 2), (2,))))
-def linear(xp: Namespace, x: Array, weight: Array, bias: Array, /) -> Any:  # noqa: ANN401 - raw or tensor
+def linear(xp: Namespace, x: Array, weight: Array, bias: Array, /) -> Any:
     r"""Affine map of the last axis. $Y = XW + b$, $\bar X = \bar Y W^\top$, $\bar W = X^\top \bar Y$, and $\bar b$ is
     the sum of $\bar Y$ over the samples (rows).
     """
@@ -39,11 +39,11 @@ linear.vjp(
 )
 
 
-def _chosen(x: Any, labels: Any, xp: Namespace) -> Any:  # noqa: ANN401 - raw arrays or tensors
+def _chosen(x: Any, labels: Any, xp: Namespace) -> Any:
     return xp.take_along_axis(x, labels[..., None], axis=-1)
 
 
-def _softmax_cross_entropy(dy: Any, logits: Any, labels: Any, y: Any, xp: Namespace) -> Any:  # noqa: ANN401
+def _softmax_cross_entropy(dy: Any, logits: Any, labels: Any, y: Any, xp: Namespace) -> Any:
     # ln sum_j exp(z_j) is the loss plus the label's logit, so the softmax costs one exponential and no reduction.
     normaliser = y[..., None] + _chosen(logits, labels, xp)
     classes = xp.arange(logits.shape[-1], dtype=labels.dtype, device=logits.device)
@@ -52,7 +52,7 @@ def _softmax_cross_entropy(dy: Any, logits: Any, labels: Any, y: Any, xp: Namesp
 
 
 @composite(Sample(((4, 3), (4,)), integers={1: 3}), Sample(((2, 2, 5), (2, 2)), integers={1: 5}))
-def softmax_cross_entropy(xp: Namespace, logits: Array, labels: Array, /) -> Any:  # noqa: ANN401 - raw or tensor
+def softmax_cross_entropy(xp: Namespace, logits: Array, labels: Array, /) -> Any:
     r"""Cross-entropy of the softmax of logits with labels. $\ell = \ln \sum_j e^{z_j} - z_t$ for the label $t$,
     $\bar z = \bar\ell\,(\operatorname{softmax}(z) - e_t)$, where $e_t$ is the one-hot vector.
     """
@@ -67,7 +67,7 @@ softmax_cross_entropy.vjp(
 
 
 @composite(Sample(((4, 3), (4, 3))), Sample(((4, 3), (4, 3)), integers={1: 2}))
-def sigmoid_cross_entropy(xp: Namespace, logits: Array, targets: Array, /) -> Any:  # noqa: ANN401 - raw or tensor
+def sigmoid_cross_entropy(xp: Namespace, logits: Array, targets: Array, /) -> Any:
     r"""Cross-entropy of the logistic function of logits with targets in $[0, 1]$, element by element.
     $\ell = \max(z, 0) - zt + \ln(1 + e^{-|z|})$, $\bar z = \bar\ell\,(\sigma(z) - t)$, $\bar t = -\bar\ell z$.
     """

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Sample(((4, 3),), parameters={"key": (slice(1, 3), 0)}),
     Sample(((4, 3),), parameters={"key": (slice(None, None, -2), None, ...)}),
 )
-def getitem(xp: Namespace, x: Array, /, *, key: Any) -> Any:  # noqa: ANN401 - any index of the standard
+def getitem(xp: Namespace, x: Array, /, *, key: Any) -> Any:
     r"""Elements by index. $y = x[k]$; $\bar x$ is 0 but for $\bar x[k]$, where $\bar y$ is added."""
     return x[key]
 
@@ -28,7 +28,7 @@ getitem.vjp(x=lambda dy, shape, key, xp: xp.scatter(dy, shape=shape, key=key))
     Sample(((2,),), parameters={"shape": (4, 3), "key": (slice(1, 3), 0)}),
     Sample(((2, 3),), parameters={"shape": (2, 3), "key": ...}),
 )
-def scatter(xp: Namespace, x: Array, /, *, shape: Shape, key: Any) -> Any:  # noqa: ANN401 - any index of the standard
+def scatter(xp: Namespace, x: Array, /, *, shape: Shape, key: Any) -> Any:
     r"""Zeros of a shape, with $x$ added at an index; the transpose of reading. $\bar x = \bar y[k]$."""
     if _has_integers(key):
         return _scatter_by_product(x, shape, key, xp)
@@ -43,13 +43,13 @@ def scatter(xp: Namespace, x: Array, /, *, shape: Shape, key: Any) -> Any:  # no
 scatter.vjp(x=lambda dy, key, xp: xp.getitem(dy, key=key))
 
 
-def _has_integers(key: Any) -> bool:  # noqa: ANN401 - any index of the standard
+def _has_integers(key: Any) -> bool:
     """Whether an index holds an array of integers, which may name an element twice."""
     parts = key if isinstance(key, tuple) else (key,)
     return any(hasattr(k, "dtype") and "int" in str(k.dtype) for k in parts)
 
 
-def _scatter_by_product(x: Any, shape: Shape, key: Any, xp: Namespace) -> Any:  # noqa: ANN401 - raw arrays
+def _scatter_by_product(x: Any, shape: Shape, key: Any, xp: Namespace) -> Any:
     """Add by a one-hot matrix product: the standard has no function that adds at repeated indices.
 
     It costs the size of the result times that of the operand. Every adapter that can do better replaces `scatter`.
@@ -64,12 +64,12 @@ def _scatter_by_product(x: Any, shape: Shape, key: Any, xp: Namespace) -> Any:  
     Sample(((4, 3), (2,)), parameters={"key": (slice(1, 3), 0)}),
     Sample(((4, 3), (3,)), parameters={"key": (slice(None, 2),)}),
 )
-def setitem(xp: Namespace, x: Array, value: Operand, /, *, key: Any) -> Any:  # noqa: ANN401 - any index of the standard
+def setitem(xp: Namespace, x: Array, value: Operand, /, *, key: Any) -> Any:
     r"""The array with some elements replaced. $y = x$ but for $y[k] = v$; $\bar x = \bar y$ but for $\bar x[k] = 0$,
     and $\bar v = \bar y[k]$.
     """
     y = xp.asarray(x, copy=True)
-    y[key] = xp.astype(value, x.dtype) if hasattr(value, "dtype") and value.dtype != x.dtype else value
+    y[key] = value if getattr(value, "dtype", x.dtype) == x.dtype else xp.astype(value, x.dtype)
     return y
 
 
@@ -79,9 +79,10 @@ setitem.vjp(x=lambda dy, key, xp: xp.setitem(dy, 0, key=key), value=lambda dy, k
 @primitive(Sample(((4, 3), (2,)), parameters={"axis": 0}, integers={1: 4}), Sample(((3,), (4,)), integers={1: 3}))
 def take(x: Array, indices: Array, /, *, axis: int | None = None) -> Array:
     r"""Elements by position along an axis. $y_j = x_{i_j}$, $\bar x_i = \sum_{j: i_j = i} \bar y_j$."""
+    ...
 
 
-def _take(dy: Any, indices: Any, shape: Shape, axis: int | None, xp: Namespace) -> Any:  # noqa: ANN401 - raw or tensor
+def _take(dy: Any, indices: Any, shape: Shape, axis: int | None, xp: Namespace) -> Any:
     lead = (slice(None),) * ((0 if axis is None else axis) % len(shape))
     return xp.scatter(dy, shape=shape, key=(*lead, _raw(indices), ...))
 
@@ -94,9 +95,10 @@ def take_along_axis(x: Array, indices: Array, /, *, axis: int = -1) -> Array:
     r"""Elements by position along an axis, each place with positions of its own. $y_{j} = x_{i_j}$,
     $\bar x_i = \sum_{j: i_j = i} \bar y_j$.
     """
+    ...
 
 
-def _take_along_axis(dy: Any, indices: Any, shape: Shape, axis: int, xp: Namespace) -> Any:  # noqa: ANN401
+def _take_along_axis(dy: Any, indices: Any, shape: Shape, axis: int, xp: Namespace) -> Any:
     indices = _raw(indices)
     axis %= len(shape)
     key = [
@@ -109,5 +111,5 @@ def _take_along_axis(dy: Any, indices: Any, shape: Shape, axis: int, xp: Namespa
 take_along_axis.vjp(x=_take_along_axis)
 
 
-def _raw(x: Any) -> Any:  # noqa: ANN401 - an index is data, never differentiated
+def _raw(x: Any) -> Any:
     return getattr(x, "_data", x)

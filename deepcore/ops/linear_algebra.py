@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .._typing import Array, Namespace, Shape
 
 
-def _left(dy: Any, x2: Any, shape: Shape, xp: Namespace) -> Any:  # noqa: ANN401 - raw arrays or tensors
+def _left(dy: Any, x2: Any, shape: Shape, xp: Namespace) -> Any:
     if len(shape) == 1:
         return dy * x2 if x2.ndim == 1 else xp.matmul(x2, dy[..., None])[..., 0]
     if x2.ndim == 1:
@@ -22,7 +22,7 @@ def _left(dy: Any, x2: Any, shape: Shape, xp: Namespace) -> Any:  # noqa: ANN401
     return xp.matmul(dy, xp.matrix_transpose(x2))
 
 
-def _right(dy: Any, x1: Any, shape: Shape, xp: Namespace) -> Any:  # noqa: ANN401 - raw arrays or tensors
+def _right(dy: Any, x1: Any, shape: Shape, xp: Namespace) -> Any:
     if x1.ndim == 1:
         return dy * x1 if len(shape) == 1 else x1[:, None] * dy[..., None, :]
     if len(shape) == 1:
@@ -45,6 +45,7 @@ def _right(dy: Any, x1: Any, shape: Shape, xp: Namespace) -> Any:  # noqa: ANN40
 )
 def matmul(x1: Array, x2: Array, /) -> Array:
     r"""Matrix product. $Y = X_1 X_2$, $\bar X_1 = \bar Y X_2^\top$, $\bar X_2 = X_1^\top \bar Y$."""
+    ...
 
 
 matmul.vjp(x1=_left, x2=_right)
@@ -53,14 +54,15 @@ matmul.vjp(x1=_left, x2=_right)
 @primitive(Sample(((2, 3),)), Sample(((2, 3, 4),)))
 def matrix_transpose(x: Array, /) -> Array:
     r"""Transpose of the last two axes. $Y = X^\top$, $\bar X = \bar Y^\top$."""
+    ...
 
 
 matrix_transpose.vjp(x=lambda dy, xp: xp.matrix_transpose(dy))
 
 
 def _contracted(
-    dy: Any, other: Any, own: list[int], others: list[int], shape: Shape, *, left: bool, xp: Namespace  # noqa: ANN401
-) -> Any:  # noqa: ANN401 - raw arrays or tensors
+    dy: Any, other: Any, own: list[int], others: list[int], shape: Shape, *, left: bool, xp: Namespace
+) -> Any:
     """Contract the cotangent with the other operand over the axes that the other kept, and put the axes in order."""
     kept = len(shape) - len(own)
     free = [i for i in range(other.ndim) if i not in others]
@@ -75,19 +77,19 @@ def _contracted(
     return xp.permute_dims(dx, tuple(order.index(i) for i in range(len(shape))))
 
 
-def _axis_pairs(axes: Any, ndim1: int, ndim2: int) -> tuple[list[int], list[int]]:  # noqa: ANN401 - as the standard's
+def _axis_pairs(axes: Any, ndim1: int, ndim2: int) -> tuple[list[int], list[int]]:
     if isinstance(axes, int):
         return list(range(ndim1 - axes, ndim1)), list(range(axes))
     first, second = axes
     return [a % ndim1 for a in first], [a % ndim2 for a in second]
 
 
-def _tensordot_left(dy: Any, x2: Any, shape: Shape, axes: Any, xp: Namespace) -> Any:  # noqa: ANN401
+def _tensordot_left(dy: Any, x2: Any, shape: Shape, axes: Any, xp: Namespace) -> Any:
     own, others = _axis_pairs(axes, len(shape), x2.ndim)
     return _contracted(dy, x2, own, others, shape, left=True, xp=xp)
 
 
-def _tensordot_right(dy: Any, x1: Any, shape: Shape, axes: Any, xp: Namespace) -> Any:  # noqa: ANN401
+def _tensordot_right(dy: Any, x1: Any, shape: Shape, axes: Any, xp: Namespace) -> Any:
     others, own = _axis_pairs(axes, x1.ndim, len(shape))
     return _contracted(dy, x1, own, others, shape, left=False, xp=xp)
 
@@ -101,6 +103,7 @@ def tensordot(x1: Array, x2: Array, /, *, axes: int | tuple[Sequence[int], Seque
     r"""Contraction over several axes. $Y_{ij} = \sum_k X_{1,ik} X_{2,kj}$ for multi-indices $i, j, k$;
     $\bar X_{1,ik} = \sum_j \bar Y_{ij} X_{2,kj}$, $\bar X_{2,kj} = \sum_i X_{1,ik} \bar Y_{ij}$.
     """
+    ...
 
 
 tensordot.vjp(x1=_tensordot_left, x2=_tensordot_right)
@@ -109,6 +112,7 @@ tensordot.vjp(x1=_tensordot_left, x2=_tensordot_right)
 @primitive(Sample(((2, 3), (2, 3))), Sample(((3, 2), (3, 1)), parameters={"axis": -2}), Sample(((2, 3), (3,))))
 def vecdot(x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
     r"""Dot product along an axis. $y = \sum_i x_{1,i}\,x_{2,i}$, $\bar x_1 = \bar y\,x_2$, $\bar x_2 = \bar y\,x_1$."""
+    ...
 
 
 vecdot.vjp(

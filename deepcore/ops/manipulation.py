@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @primitive(Sample(((2, 3),), parameters={"shape": (3, 2)}), Sample(((2, 3),), parameters={"shape": (-1,)}))
 def reshape(x: Array, /, shape: Shape, *, copy: bool | None = None) -> Array:
     r"""The same elements in another shape; one length may be -1. $\bar x$ is $\bar y$ in the shape of $x$."""
+    ...
 
 
 # `shape` as a rule's argument is the shape of the operand, which is what the cotangent goes back to.
@@ -29,6 +30,7 @@ reshape.vjp(x=lambda dy, shape, xp: xp.reshape(dy, shape))
 @primitive(Sample(((2, 3, 4),), parameters={"axes": (2, 0, 1)}))
 def permute_dims(x: Array, /, axes: tuple[int, ...]) -> Array:
     r"""The axes in another order. $\bar x$ is $\bar y$ with the axes put back."""
+    ...
 
 
 def _inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
@@ -42,6 +44,7 @@ permute_dims.vjp(x=lambda dy, axes, xp: xp.permute_dims(dy, _inverse(axes)))
 @primitive(Sample(((2, 3, 4),), parameters={"source": (0, 1), "destination": (2, 0)}))
 def moveaxis(x: Array, source: int | tuple[int, ...], destination: int | tuple[int, ...], /) -> Array:
     r"""Some axes in other places. $\bar x$ is $\bar y$ with the axes moved back."""
+    ...
 
 
 moveaxis.vjp(x=lambda dy, source, destination, xp: xp.moveaxis(dy, destination, source))
@@ -50,6 +53,7 @@ moveaxis.vjp(x=lambda dy, source, destination, xp: xp.moveaxis(dy, destination, 
 @primitive(Sample(((3, 1),), parameters={"shape": (2, 3, 4)}))
 def broadcast_to(x: Array, /, shape: Shape) -> Array:
     r"""Repeated along axes of length 1, and along new leading ones. $\bar x$ is the sum of $\bar y$ over the copies."""
+    ...
 
 
 broadcast_to.vjp(x=lambda dy: dy)  # the engine sums over what was broadcast
@@ -58,6 +62,7 @@ broadcast_to.vjp(x=lambda dy: dy)  # the engine sums over what was broadcast
 @primitive(Sample(((2, 3),), parameters={"axis": 1}))
 def expand_dims(x: Array, /, *, axis: int = 0) -> Array:
     r"""One more axis, of length 1. $\bar x$ is $\bar y$ without it."""
+    ...
 
 
 expand_dims.vjp(x=lambda dy, shape, xp: xp.reshape(dy, shape))
@@ -66,6 +71,7 @@ expand_dims.vjp(x=lambda dy, shape, xp: xp.reshape(dy, shape))
 @primitive(Sample(((2, 1, 3),), parameters={"axis": 1}))
 def squeeze(x: Array, /, axis: int | tuple[int, ...]) -> Array:
     r"""Without some axes of length 1. $\bar x$ is $\bar y$ with them."""
+    ...
 
 
 squeeze.vjp(x=lambda dy, shape, xp: xp.reshape(dy, shape))
@@ -74,6 +80,7 @@ squeeze.vjp(x=lambda dy, shape, xp: xp.reshape(dy, shape))
 @primitive(Sample(), Sample(((2, 3),), parameters={"axis": 1}))
 def flip(x: Array, /, *, axis: int | tuple[int, ...] | None = None) -> Array:
     r"""The elements in reverse order along some axes, or all. $\bar x$ is $\bar y$ reversed."""
+    ...
 
 
 flip.vjp(x=lambda dy, axis, xp: xp.flip(dy, axis=axis))
@@ -86,12 +93,13 @@ def _negated(shift: int | tuple[int, ...]) -> int | tuple[int, ...]:
 @primitive(Sample(((2, 3),), parameters={"shift": 2}), Sample(((2, 3),), parameters={"shift": (1, -1), "axis": (0, 1)}))
 def roll(x: Array, /, shift: int | tuple[int, ...], *, axis: int | tuple[int, ...] | None = None) -> Array:
     r"""The elements moved along some axes, those that fall off an end put back at the other. $\bar x$ is moved back."""
+    ...
 
 
 roll.vjp(x=lambda dy, shift, axis, xp: xp.roll(dy, _negated(shift), axis=axis))
 
 
-def _tile(dy: Any, shape: Shape, repetitions: tuple[int, ...], xp: Namespace) -> Any:  # noqa: ANN401 - raw or tensor
+def _tile(dy: Any, shape: Shape, repetitions: tuple[int, ...], xp: Namespace) -> Any:
     n = max(len(shape), len(repetitions))
     repetitions = (1,) * (n - len(repetitions)) + tuple(repetitions)
     full = (1,) * (n - len(shape)) + tuple(shape)
@@ -102,12 +110,13 @@ def _tile(dy: Any, shape: Shape, repetitions: tuple[int, ...], xp: Namespace) ->
 @primitive(Sample(((2, 3),), parameters={"repetitions": (2, 1, 3)}))
 def tile(x: Array, repetitions: tuple[int, ...], /) -> Array:
     r"""The whole array several times along each axis. $\bar x$ is the sum of $\bar y$ over the copies."""
+    ...
 
 
 tile.vjp(x=lambda dy, shape, repetitions, xp: _tile(dy, shape, repetitions, xp))
 
 
-def _repeat(dy: Any, shape: Shape, repeats: Any, axis: int | None, xp: Namespace) -> Any:  # noqa: ANN401 - raw or tensor
+def _repeat(dy: Any, shape: Shape, repeats: Any, axis: int | None, xp: Namespace) -> Any:
     flat = shape if axis is not None else (-1,)
     i = 0 if axis is None else axis % len(shape)
     if isinstance(repeats, int):
@@ -120,6 +129,7 @@ def _repeat(dy: Any, shape: Shape, repeats: Any, axis: int | None, xp: Namespace
 @primitive(Sample(((2, 3),), parameters={"repeats": 2, "axis": 0}), Sample(((2, 3),), parameters={"repeats": 3}))
 def repeat(x: Array, repeats: int, /, *, axis: int | None = None) -> Array:
     r"""Each element several times along an axis. $\bar x$ is the sum of $\bar y$ over the copies."""
+    ...
 
 
 repeat.vjp(x=lambda dy, shape, repeats, axis, xp: _repeat(dy, shape, repeats, axis, xp))
@@ -141,6 +151,7 @@ def _concat(dy: Any, shapes: list[Shape], axis: int | None) -> list[Any]:
 )
 def concat(arrays: Sequence[Array], /, *, axis: int | None = 0) -> Array:
     r"""Arrays joined along an axis. Each $\bar x$ is its part of $\bar y$."""
+    ...
 
 
 concat.vjp_all(lambda dy, shapes, axis: _concat(dy, shapes, axis))
@@ -154,6 +165,7 @@ def _stack(dy: Any, shapes: list[Shape], axis: int) -> list[Any]:
 @primitive(Sample(([(2, 3), (2, 3)],)), Sample(([(2, 3), (2, 3)],), parameters={"axis": -1}))
 def stack(arrays: Sequence[Array], /, *, axis: int = 0) -> Array:
     r"""Arrays joined along a new axis. Each $\bar x$ is its part of $\bar y$."""
+    ...
 
 
 stack.vjp_all(lambda dy, shapes, axis: _stack(dy, shapes, axis))
@@ -162,6 +174,7 @@ stack.vjp_all(lambda dy, shapes, axis: _stack(dy, shapes, axis))
 @primitive(Sample(((3, 3),)), Sample(((2, 3, 4),), parameters={"k": 1}))
 def tril(x: Array, /, *, k: int = 0) -> Array:
     r"""Lower triangle. $y_{ij} = x_{ij}$ for $j \le i + k$ and 0 elsewhere; $\bar x$ likewise."""
+    ...
 
 
 tril.vjp(x=lambda dy, k, xp: xp.tril(dy, k=k))
@@ -170,6 +183,7 @@ tril.vjp(x=lambda dy, k, xp: xp.tril(dy, k=k))
 @primitive(Sample(((3, 3),)), Sample(((2, 3, 4),), parameters={"k": 1}))
 def triu(x: Array, /, *, k: int = 0) -> Array:
     r"""Upper triangle. $y_{ij} = x_{ij}$ for $j \ge i + k$ and 0 elsewhere; $\bar x$ likewise."""
+    ...
 
 
 triu.vjp(x=lambda dy, k, xp: xp.triu(dy, k=k))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from .._errors import ConfigError, StateError
@@ -30,8 +31,8 @@ class Optimizer:
         if not self.parameters:
             msg = f"{type(self).__name__}: there are no parameters to learn"
             raise ConfigError(msg)
-        if not lr >= 0.0:
-            msg = f"{type(self).__name__}: the learning rate is at least 0, not {lr}"
+        if not 0.0 <= lr < math.inf:
+            msg = f"{type(self).__name__}: the learning rate is at least 0 and finite, not {lr}"
             raise ConfigError(msg)
         self.lr = lr
         self.steps = 0
@@ -43,6 +44,8 @@ class Optimizer:
         with no_grad():
             for parameter, state in zip(self.parameters, self.state, strict=True):
                 if parameter.requires_grad and parameter.grad is not None:
+                    for name, value in state.items():  # the model may have moved to another device
+                        state[name] = value.to_device(parameter.device)
                     self.update(parameter, parameter.grad.detach(), state)
 
     def update(self, parameter: Tensor, gradient: Tensor, state: dict[str, Tensor]) -> None:
@@ -61,6 +64,9 @@ class Optimizer:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Set the state that :meth:`state_dict` returned."""
+        if "steps" not in state:
+            msg = f"{type(self).__name__}: the state has no number of steps, so it is not one of an optimizer"
+            raise StateError(msg)
         fresh: list[dict[str, Tensor]] = [{} for _ in self.parameters]
         for path, value in state.items():
             if path == "steps":

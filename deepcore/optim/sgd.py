@@ -40,8 +40,8 @@ class SGD(Optimizer):
 
     References
     ----------
-    I. Sutskever et al., On the importance of initialization and momentum in deep learning, ICML 2013. There the learning
-    rate is inside $v$; the two forms agree while the learning rate is constant.
+    I. Sutskever et al., On the importance of initialization and momentum in deep learning, ICML 2013. There the
+    learning rate is inside $v$; the two forms agree while the learning rate is constant.
 
     Examples
     --------

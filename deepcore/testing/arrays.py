@@ -89,9 +89,7 @@ def _assert_values_close(a: HostArray, d: HostArray, rtol: float, atol: float) -
     wide_a, wide_d = a.astype(kind), d.astype(kind)
     with np.errstate(invalid="ignore"):
         error = np.abs(wide_a - wide_d)
-    error = np.where(
-        (a == d) | (np.isnan(wide_a) & np.isnan(wide_d)), 0.0, np.where(np.isnan(error), np.inf, error)
-    )
+    error = np.where((a == d) | (np.isnan(wide_a) & np.isnan(wide_d)), 0.0, np.where(np.isnan(error), np.inf, error))
     allowed = atol + rtol * np.where(np.isfinite(wide_d), np.abs(wide_d), 0.0)
     wrong = error > allowed
     if not wrong.any():

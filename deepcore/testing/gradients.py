@@ -143,9 +143,7 @@ class _Options:
     def direction(self, shape: tuple[int, ...]) -> HostArray:
         """Draw a direction that has no small entries, so that no element is overlooked."""
         rng = self.rng
-        drawn: HostArray = np.asarray(
-            rng.choice([-1.0, 1.0], shape) * rng.uniform(0.5, 1.5, shape), dtype=np.float64
-        )
+        drawn: HostArray = np.asarray(rng.choice([-1.0, 1.0], shape) * rng.uniform(0.5, 1.5, shape), dtype=np.float64)
         return drawn
 
 
@@ -204,16 +202,12 @@ class _Check:
         )
         raise GradientMismatchError(msg)
 
-    def _next(
-        self, cotangents: Sequence[Tensor], gradients: Sequence[Tensor], order: int, options: _Options
-    ) -> None:
+    def _next(self, cotangents: Sequence[Tensor], gradients: Sequence[Tensor], order: int, options: _Options) -> None:
         n = len(self.point)
         recorded = _vector_jacobian(self.function, self.point, cotangents, record=True)
         for name, dx, again in zip(self.names, gradients, recorded, strict=True):
             largest = float(np.max(np.abs(_host(dx)), initial=1.0))
-            if not np.allclose(
-                _host(dx), _host(again), rtol=0, atol=_tolerance(dx.dtype) * largest, equal_nan=True
-            ):
+            if not np.allclose(_host(dx), _host(again), rtol=0, atol=_tolerance(dx.dtype) * largest, equal_nan=True):
                 msg = f"{self.name}: the derivative with respect to {name} is another one when it is recorded"
                 raise GradientMismatchError(msg)
 
@@ -325,11 +319,7 @@ def _host(x: Tensor) -> HostArray:
 
 
 def _like(x: Tensor, values: HostArray) -> Tensor:
-    return (
-        asarray(values.astype(x.dtype.name), device=x.device)
-        if x.dtype.name != "bfloat16"
-        else _bfloat16(x, values)
-    )
+    return asarray(values.astype(x.dtype.name), device=x.device) if x.dtype.name != "bfloat16" else _bfloat16(x, values)
 
 
 def _bfloat16(x: Tensor, values: HostArray) -> Tensor:

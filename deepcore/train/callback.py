@@ -32,7 +32,7 @@ class Callback:
 
 
 class SaveWeights(Callback):
-    """Save the weights after every epoch, each time replacing the file at once: an interruption loses no complete epoch.
+    """Save the weights after every epoch, so that an interruption loses no complete one.
 
     Parameters
     ----------

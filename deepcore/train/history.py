@@ -12,8 +12,8 @@ class History:
     Attributes
     ----------
     epochs
-        One dictionary per complete epoch: ``epoch``, ``loss``, each metric, ``seconds``, ``samples_per_second``, and the
-        same of the validation data with ``val_`` before the name.
+        One dictionary per complete epoch: ``epoch``, ``loss``, each metric, ``seconds``, ``samples_per_second``, and
+        the same of the validation data with ``val_`` before the name.
     interrupted
         Whether the run was stopped before its last epoch was complete.
     """

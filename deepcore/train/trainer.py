@@ -18,7 +18,7 @@ from ..ops.creation import asarray
 from .history import History
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from .._tensor import Tensor
     from .._typing import DeviceLike
@@ -219,8 +219,8 @@ class Trainer:
             getattr(callback, event)(self, *args, **kwargs)
 
 
-def _loader(data: Data | Iterable[Any], *, batch_size: int, shuffle: bool, seed: int) -> DataLoader:
+def _loader(data: Data, *, batch_size: int, shuffle: bool, seed: int) -> DataLoader:
     if isinstance(data, DataLoader):
         return data
-    dataset = data if isinstance(data, Dataset) else Dataset(*data)
+    dataset = data if isinstance(data, Dataset) else Dataset(data[0], data[1])
     return DataLoader(dataset, batch_size=batch_size, shuffle=shuffle, seed=seed)
