@@ -45,6 +45,11 @@ class DType:
         self.kind = kind
         self.bits = bits
 
+    def __eq__(self, other: object) -> bool:
+        return self is other  # of any object: an array on the right would compare element by element
+
+    __hash__ = object.__hash__
+
     def __repr__(self) -> str:
         return f"deepcore.{self.name}"
 

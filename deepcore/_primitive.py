@@ -105,8 +105,10 @@ class Primitive(Generic[P]):
         The rule for each operand that has one.
     joint
         A rule that gives the cotangents of all operands at once, as a sequence.
-    saved, users
-        What its rules need of the forward computation, and, for each, the operands whose rule needs it.
+    saved
+        What its rules need of the forward computation.
+    complete
+        Whether every operand has a rule.
     samples
         Arguments to test it on.
     reason
@@ -130,7 +132,9 @@ class Primitive(Generic[P]):
         self.positional = tuple(p.name for p in rest if p.kind is not p.KEYWORD_ONLY)
         self.defaults = {p.name: p.default for p in rest}
         self.saved: tuple[str, ...] = ()
-        self.users: tuple[tuple[int, ...], ...] = ()
+        self.complete = False
+        self._users: dict[str, int] = {}
+        self._kept: dict[int, tuple[int, ...]] = {}
         self.__name__ = self.__qualname__ = self.name
         self.__doc__ = function.__doc__
         self.__module__ = function.__module__
@@ -165,13 +169,27 @@ class Primitive(Generic[P]):
         return rule
 
     def _resolve(self) -> None:
-        users: dict[str, tuple[int, ...]] = {}
+        self._users = {}
+        self._kept = {}
         for i, operand in enumerate(self.operands):
             rule = self.joint or self.rules.get(operand)
             for name in rule.needs if rule else ():
-                users[name] = (*users.get(name, ()), i)
-        self.saved = tuple(name for name in (*self.operands, "y", "shapes") if name in users)
-        self.users = tuple(users[name] for name in self.saved)
+                self._users[name] = self._users.get(name, 0) | 1 << i
+        self.saved = tuple(name for name in (*self.operands, "y", "shapes") if name in self._users)
+        self.complete = self.joint is not None or all(operand in self.rules for operand in self.operands)
+
+    def kept(self, tracked: int) -> tuple[int, ...]:
+        """Return what the tape keeps when some operands are tracked (bit i for operand i).
+
+        The result has an entry for each name in ``saved``: its position in (operands..., y, None), where None is for what
+        only the rules of other operands need.
+        """
+        found = self._kept.get(tracked)
+        if found is None:
+            pool = (*self.operands, "y")
+            found = tuple([pool.index(n) if self._users[n] & tracked else len(pool) for n in self.saved])
+            self._kept[tracked] = found
+        return found
 
     @property
     def is_differentiable(self) -> bool:

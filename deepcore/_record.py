@@ -15,7 +15,7 @@ from ._device import default_device, device_of
 from ._dtype import DType
 from ._errors import DeviceError, DTypeError, GradientError, ShapeError
 from ._primitive import Primitive, Sample
-from ._tape import Node, is_grad_enabled
+from ._tape import Node, is_recording
 from ._tensor import Tensor, make
 
 if TYPE_CHECKING:
@@ -46,11 +46,9 @@ class Operation(Primitive[P]):
         value = self._compute(device, raws, parameters)
         if not self._is_recorded(parents) or not _is_inexact(value, device):
             return make(value, device)
-        known = dict(zip(self.operands, raws, strict=True)) | {"y": value}
-        saved = [
-            known[name] if any(parents[i] is not None for i in users) else None
-            for name, users in zip(self.saved, self.users, strict=True)
-        ]
+        pool = (*raws, value, None)
+        tracked = sum(1 << i for i, parent in enumerate(parents) if parent is not None)
+        saved = [pool[i] for i in self.kept(tracked)]
         return make(value, device, Node(self, parents, _arrays(saved, raws, device), parameters, value, device))
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
@@ -101,9 +99,9 @@ class Operation(Primitive[P]):
 
     def _is_recorded(self, parents: tuple[Node | None, ...]) -> bool:
         """Whether a node is wanted. An operation that would lose a gradient raises here, where it is called."""
-        if not any(parents) or not is_grad_enabled() or self.reason:
+        if not any(parents) or not is_recording() or self.reason:
             return False
-        if self.joint is None:
+        if not self.complete:
             names = self.operands * len(parents) if self.variadic else self.operands
             for name, parent in zip(names, parents, strict=True):
                 if parent is not None and name not in self.rules:
@@ -118,10 +116,10 @@ class Operation(Primitive[P]):
         if isinstance(error, (ShapeError, DTypeError, DeviceError, GradientError)):
             return error
         operands = ", ".join(
-            f"{name} {tuple(raw.shape)} {raw.dtype}" if hasattr(raw, "dtype") else f"{name}={raw!r}"
+            f"{name} {tuple(raw.shape)} {_plain(raw.dtype)}" if hasattr(raw, "dtype") else f"{name}={raw!r}"
             for name, raw in zip(self.operands, raws, strict=False)
         )
-        kind = DTypeError if isinstance(error, TypeError) else ShapeError
+        kind = _kind_of(error)
         return kind(f"{self.name}({operands}): {error}")
 
 
@@ -175,17 +173,14 @@ class Binary(Operation[P]):
             raise self._explained(error, (raw_a, raw_b)) from error
         if (parent_a is None and parent_b is None) or not self._is_recorded((parent_a, parent_b)):
             return make(value, device)
-        parents = (parent_a, parent_b)
         saved: tuple[Raw, ...] = ()
         if self.saved:
-            first, second = self.operands
-            known = {first: raw_a, second: raw_b, "y": value}
-            kept = [
-                known[name] if any(parents[i] is not None for i in users) else None
-                for name, users in zip(self.saved, self.users, strict=True)
-            ]
-            saved = _arrays(kept, (raw_a, raw_b), device)
-        return make(value, device, Node(self, parents, saved, None, value, device))
+            pool = (raw_a, raw_b, value, None)
+            tracked = (parent_a is not None) | (parent_b is not None) << 1
+            saved = tuple([pool[i] for i in self.kept(tracked)])
+            if parent_a is None or parent_b is None:  # an operand may be a number
+                saved = _arrays(saved, (raw_a, raw_b), device)
+        return make(value, device, Node(self, (parent_a, parent_b), saved, None, value, device))
 
 
 class Variadic(Operation[P]):
@@ -213,7 +208,7 @@ class Variadic(Operation[P]):
 
     def _explained(self, error: Exception, raws: Sequence[Raw]) -> Exception:
         shapes = ", ".join(str(tuple(raw.shape)) for raw in raws[0])
-        kind = DTypeError if isinstance(error, TypeError) else ShapeError
+        kind = _kind_of(error)
         return kind(f"{self.name}(shapes {shapes}): {error}")
 
 
@@ -266,6 +261,16 @@ def _arrays(saved: Sequence[Any], raws: Sequence[Raw], device: Device) -> tuple[
             as_array = device.kernels.asarray
             return tuple([as_array(v, dtype=dtype, device=device.raw) if type(v) in _NUMBERS else v for v in saved])
     return tuple(saved)
+
+
+def _plain(raw_dtype: object) -> str:
+    """Return a data type's name as the standard has it, without the library's (``torch.float32``)."""
+    return str(raw_dtype).rpartition(".")[2]
+
+
+def _kind_of(error: Exception) -> type[ShapeError | DTypeError]:
+    """Say what an array library complains about: JAX raises a TypeError for shapes too."""
+    return DTypeError if isinstance(error, TypeError) and "shape" not in str(error) else ShapeError
 
 
 def _mixed(primitive: Primitive[...], i: int, expected: Device, found: Device) -> DeviceError:

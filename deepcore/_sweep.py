@@ -20,7 +20,7 @@ from ._primitive import registry
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ._primitive import Primitive, Rule
+    from ._primitive import Primitive
     from ._tape import Node
     from ._typing import Namespace, Raw, Shape
 
@@ -111,37 +111,36 @@ def _leading_to(targets: set[Node], nodes: list[Node]) -> set[Node]:
 
 
 def _operand_cotangents(
-    primitive: Primitive[...],
-    node: Node,
-    dy: Any,
-    active: set[Node],
-    lift: Lift | None,
-) -> Iterable[tuple[Node, Any]]:
+    primitive: Primitive[...], node: Node, dy: Any, active: set[Node], lift: Lift | None
+) -> list[tuple[Node, Any]]:
     if node.saved is None:
         msg = (
             f"the graph of {primitive.name} was released by an earlier backward(); "
             "call backward(retain_graph=True) the first time to go through it twice"
         )
         raise GradientError(msg)
-    xp: Namespace = node.device.kernels if lift is None else op
-    known = {**primitive.defaults, **(node.parameters or {}), **_saved(primitive, node, lift), "xp": xp}
+    wanted = [(i, parent) for i, parent in enumerate(node.parents) if parent is not None and parent in active]
+    recorded = lift is not None
+    known: dict[str, Any] = {}
     if primitive.joint is not None:
-        cotangents = _apply(primitive.joint, dy, known, ())
-        pairs: Iterable[tuple[Node | None, Any]] = zip(node.parents, cotangents, strict=True)
+        known = _known(primitive, node, lift)
+        cotangents = primitive.joint.function(dy, *[known[name] for name in primitive.joint.needs])
+        pairs = [(parent, cotangents[i]) for i, parent in wanted]
     else:
-        pairs = (
-            (parent, _apply(primitive.rules[name], dy, known, parent.shape))
-            for name, parent in zip(primitive.operands, node.parents, strict=True)
-            if parent is not None and parent in active
-        )
-    for parent, dx in pairs:
-        if parent is not None and parent in active and dx is not None:
-            yield parent, _fit(dx, parent, primitive, recorded=lift is not None)
+        pairs = []
+        for i, parent in wanted:
+            rule = primitive.rules[primitive.operands[i]]
+            if rule.needs:
+                known = known or _known(primitive, node, lift)
+                known["shape"] = parent.shape
+            pairs.append((parent, rule.function(dy, *[known[name] for name in rule.needs])))
+    return [(parent, _fit(dx, parent, primitive, recorded=recorded)) for parent, dx in pairs if dx is not None]
 
 
-def _apply(rule: Rule, dy: Any, known: dict[str, Any], shape: Shape) -> Any:
-    known["shape"] = shape
-    return rule.function(dy, *[known[name] for name in rule.needs])
+def _known(primitive: Primitive[...], node: Node, lift: Lift | None) -> dict[str, Any]:
+    """Return what rules may ask for, by name."""
+    xp: Namespace = node.device.kernels if lift is None else op
+    return {**primitive.defaults, **(node.parameters or {}), **_saved(primitive, node, lift), "xp": xp}
 
 
 def _saved(primitive: Primitive[...], node: Node, lift: Lift | None) -> dict[str, Any]:

@@ -62,8 +62,20 @@ class Leaf(Node):
 
 
 _recording: ContextVar[bool] = ContextVar("deepcore is recording", default=True)
-is_grad_enabled: Final = _recording.get
-"""Return whether operations on tensors that require gradients are being recorded."""
+is_recording: Final = _recording.get
+"""What the engine asks at every operation: :func:`is_grad_enabled` without a call in between."""
+
+
+def is_grad_enabled() -> bool:
+    """Return whether operations on tensors that require gradients are recorded.
+
+    Examples
+    --------
+    >>> import deepcore as dc
+    >>> dc.is_grad_enabled()
+    True
+    """
+    return _recording.get()
 
 
 @contextmanager

@@ -175,9 +175,18 @@ class Tensor:
                 )
                 raise GradientError(msg)
             return make(self._device.kernels.ones_like(self._data), self._device)
+        if not isinstance(gradient, Tensor):
+            msg = f"backward(): the gradient is a {type(gradient).__name__}, not a tensor; use deepcore.asarray(...)"
+            raise DTypeError(msg)
         if gradient.shape != self.shape:
             msg = f"backward(): the gradient has shape {gradient.shape}, and the tensor {self.shape}"
             raise ShapeError(msg)
+        if gradient.device is not self.device:
+            msg = f"backward(): the gradient is on {gradient.device}, and the tensor on {self.device}"
+            raise DeviceError(msg)
+        if gradient.dtype is not self.dtype:
+            msg = f"backward(): the gradient is {gradient.dtype}, and the tensor {self.dtype}"
+            raise DTypeError(msg)
         return gradient
 
     def detach(self) -> Tensor:
@@ -286,10 +295,10 @@ class Tensor:
     # ----------------------------------------------------------------------------------------------------- indexing
 
     def __getitem__(self, key: Index, /) -> Tensor:
-        return op.getitem(self, key=_raw_key(key))
+        return op.getitem(self, key=_raw_key(key, self, "getitem"))
 
     def __setitem__(self, key: Index, value: Operand, /) -> None:
-        self._rebind(op.setitem(self, value, key=_raw_key(key)))
+        self._rebind(op.setitem(self, value, key=_raw_key(key, self, "setitem")))
 
     def _rebind(self, new: Tensor) -> None:
         """Make this handle refer to a new array.
@@ -520,7 +529,12 @@ def is_operand(value: object) -> TypeGuard[Operand]:
     return isinstance(value, (Tensor, int, float, complex)) or device_of(value) is not None
 
 
-def _raw_key(key: Any) -> Any:
+def _raw_key(key: Any, x: Tensor, where: str) -> Any:  # noqa: ANN401 - an index, with tensors in it
     if isinstance(key, tuple):
-        return tuple(_raw_key(k) for k in key)
-    return key._data if isinstance(key, Tensor) else key
+        return tuple([_raw_key(k, x, where) for k in key])
+    if not isinstance(key, Tensor):
+        return key
+    if key.device is not x.device:
+        msg = f"{where}: x is on {x.device} and an index on {key.device}; deepcore never transfers silently"
+        raise DeviceError(msg)
+    return key._data

@@ -21,16 +21,26 @@ FORMAT = {"format": "deepcore weights", "version": "1"}
 def check_writable(path: str | os.PathLike[str]) -> None:
     """Raise a StorageError unless a file can be written there. Ask before training, not after."""
     target = Path(path)
-    if target.is_dir():
-        msg = f"cannot save to {target}: it is a folder; give the name of a file in it"
-        raise StorageError(msg)
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        problem = _problem(target)
+        if not problem:
+            handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+            os.close(handle)
+            Path(name).unlink()
     except OSError as error:
         msg = f"cannot save to {target}: {error.strerror or error}"
         raise StorageError(msg) from error
-    os.close(handle)
-    Path(name).unlink()
+    if problem:
+        msg = f"cannot save to {target}: {problem}"
+        raise StorageError(msg)
+
+
+def _problem(target: Path) -> str:
+    if target.is_dir():
+        return "it is a folder; give the name of a file in it"
+    if target.exists() and not target.is_file():
+        return "it is a device or a pipe, which a file would replace"
+    return ""
 
 
 def save_weights(path: str | os.PathLike[str], model: Module) -> None:

@@ -60,7 +60,7 @@ class TorchBackend(Backend):
 
     @property
     def overrides(self) -> Mapping[str, Kernel]:
-        return {"scatter": _scatter, "getitem": _getitem, "searchsorted": _searchsorted}
+        return {"scatter": _scatter, "getitem": _getitem, "setitem": _setitem, "searchsorted": _searchsorted}
 
     def synchronize(self) -> None:
         if torch.cuda.is_available():
@@ -99,6 +99,17 @@ def _getitem(x: Any, /, *, key: Any) -> Any:
         axes, key = _forward(key, tuple(x.shape))
         x = torch.flip(x, axes)
     return x[key]
+
+
+def _setitem(x: Any, value: Any, /, *, key: Any) -> Any:
+    if not _has_negative_step(key):
+        y = x.clone()
+        y[key] = value
+        return y
+    axes, key = _forward(key, tuple(x.shape))
+    y = torch.flip(x, axes)
+    y[key] = value
+    return torch.flip(y, axes)
 
 
 def _scatter(x: Any, /, *, shape: Shape, key: Any) -> Any:

@@ -30,15 +30,15 @@ def digits() -> Dataset:
     Dataset('digits', 1797 samples, inputs (8, 8) float32, targets () int64, 10 classes)
     >>> image, label = data[0]
     >>> for row in image:
-    ...     print("".join(" .:+#"[round(4 * pixel)] for pixel in row))
-      .++
-      ++:+.
-     .+. :+
+    ...     print("".join(" .:+#"[round(4 * pixel)] for pixel in row).rstrip())
+      .+:
+      +#:#.
+     .#  +:
      .+  ::
      .:  ::
-     .+  ++
-      +.:+.
-      :++.
+     .+  +:
+      #.:+
+      :+:
     >>> print(label)
     0
 

@@ -58,7 +58,7 @@ def train_test_split(
     return dataset.subset(order[~chosen]), dataset.subset(order[chosen])
 
 
-def _test_count(n: int, test_size: object) -> int:
+def _test_count(n: int, test_size: Any) -> int:
     """Return the number of samples for testing."""
     if n < 2:
         message = "one sample cannot be split in two; give at least two"
@@ -111,10 +111,11 @@ def _stratified(dataset: Dataset, order: NDArray[np.intp], n_test: int) -> NDArr
     by_class = np.argsort(classes, kind="stable")
     rank = np.empty_like(order)  # the place of each sample among those of its class
     rank[by_class] = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return rank < quota[classes]
+    chosen: NDArray[np.bool_] = rank < quota[classes]
+    return chosen
 
 
-def _quota(counts: NDArray[np.intp], n_test: int) -> NDArray[Any]:
+def _quota(counts: NDArray[np.intp], n_test: int) -> NDArray[np.intp]:
     """Return how many samples of each class are for testing: its share, rounded so that the total is n_test.
 
     The rounding errors are made up one sample at a time, in the class that is furthest from its share.

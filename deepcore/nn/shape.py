@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from .._errors import ShapeError
 from ._module import Module
 
 if TYPE_CHECKING:
@@ -23,4 +24,7 @@ class Flatten(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the rows."""
+        if x.ndim < 1:
+            msg = f"Flatten: expected samples along the first axis, got an input of shape {x.shape}"
+            raise ShapeError(msg)
         return x.reshape(x.shape[0], math.prod(x.shape[1:]))

@@ -79,6 +79,6 @@ class Optimizer:
             if tuple(value.shape) != parameter.shape:
                 msg = f"{type(self).__name__}: {path} has shape {tuple(value.shape)}, its parameter {parameter.shape}"
                 raise StateError(msg)
-            fresh[int(position)][name] = asarray(value, device=parameter.device)
+            fresh[int(position)][name] = asarray(value, device=parameter.device, copy=True)
         self.steps = int(state["steps"])
         self.state = fresh

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from ..ops.creation import asarray
 from .history import History
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from .._tensor import Tensor
     from .._typing import DeviceLike
@@ -120,6 +121,8 @@ class Trainer:
             raise ConfigError(msg)
         loader = _loader(data, batch_size=batch_size, shuffle=True, seed=seed)
         self._check(loader.dataset)
+        if validation is not None:
+            self._check(_loader(validation, batch_size=batch_size, shuffle=False, seed=0).dataset)
         history = History()
         self._tell("on_fit_start", epochs=epochs, samples=len(loader.dataset))
         try:
@@ -177,18 +180,13 @@ class Trainer:
         for metric in self.metrics:
             metric.reset()
         total, seen = 0.0, 0
-        was_training = self.model.training
-        self.model.eval()
-        try:
-            with no_grad():
-                for inputs, targets in loader:
-                    prediction = self.model(asarray(inputs, device=self.device))
-                    loss = self.loss(prediction, asarray(targets, device=self.device))
-                    total, seen = total + loss.item() * len(inputs), seen + len(inputs)
-                    for metric in self.metrics:
-                        metric.update(prediction, targets)
-        finally:
-            self.model.train(was_training)
+        with _evaluating(self.model):
+            for inputs, targets in loader:
+                prediction = self.model(asarray(inputs, device=self.device))
+                loss = self.loss(prediction, asarray(targets, device=self.device))
+                total, seen = total + loss.item() * len(inputs), seen + len(inputs)
+                for metric in self.metrics:
+                    metric.update(prediction, targets)
         return {"loss": total / seen, **{metric.name: metric.compute() for metric in self.metrics}}
 
     def predict(self, inputs: HostArray, *, batch_size: int = 1024) -> HostArray:
@@ -196,27 +194,34 @@ class Trainer:
         if len(inputs) == 0:
             msg = "predict: there are no samples"
             raise DataError(msg)
-        was_training = self.model.training
-        self.model.eval()
-        try:
-            with no_grad():
-                starts = range(0, len(inputs), batch_size)
-                parts = [self.model(asarray(inputs[i : i + batch_size], device=self.device)).numpy() for i in starts]
-        finally:
-            self.model.train(was_training)
+        with _evaluating(self.model):
+            starts = range(0, len(inputs), batch_size)
+            parts = [self.model(asarray(inputs[i : i + batch_size], device=self.device)).numpy() for i in starts]
         return np.concatenate(parts)
 
     def _check(self, dataset: Dataset) -> None:
         dataset.check_finite()
         if isinstance(self.loss, CategoricalCrossEntropy) and dataset.targets.ndim == 1:
-            with no_grad():
-                self.model.eval()
+            with _evaluating(self.model):
                 classes = self.model(asarray(dataset.inputs[:1], device=self.device)).shape[-1]
             dataset.check_labels(classes)
 
     def _tell(self, event: str, *args: object, **kwargs: object) -> None:
         for callback in self.callbacks:
             getattr(callback, event)(self, *args, **kwargs)
+
+
+@contextmanager
+def _evaluating(model: Module) -> Iterator[None]:
+    """Compute in evaluation mode and record nothing; afterwards every part is in the mode that it was in."""
+    modes = [(module, module.training) for _, module in model.named_modules()]
+    model.eval()
+    try:
+        with no_grad():
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
 
 
 def _loader(data: Data, *, batch_size: int, shuffle: bool, seed: int) -> DataLoader:
