@@ -80,9 +80,8 @@ def main() -> None:
     for row in results:
         low, high = row["quartiles_us"]
         over = row["median_us"] - bare.get(row["operation"], row["median_us"])
-        print(
-            f"{row['operation']:<27}{row['variant']:<11}{row['median_us']:7.2f} µs  ({low:.2f} to {high:.2f})  +{over:.2f}"
-        )
+        name = f"{row['operation']:<27}{row['variant']:<11}"
+        print(f"{name}{row['median_us']:7.2f} µs  ({low:.2f} to {high:.2f})  +{over:.2f}")
     if path is not None:
         machine = {"machine": platform.machine(), "python": platform.python_version(), "numpy": np.__version__}
         path.write_text(json.dumps({"machine": machine, "results": results}, indent=2) + "\n", encoding="utf-8")

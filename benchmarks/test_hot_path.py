@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,7 +60,7 @@ def test_training_step(benchmark: BenchmarkFixture, net: str, device: str) -> No
     widths, batch = NETS[net]
     dc.random.seed(0)
     layers: list[nn.Module] = []
-    for n, m in zip(widths, widths[1:], strict=False):
+    for n, m in itertools.pairwise(widths):
         layers += [nn.Dense(n, m), nn.ReLU()]
     model = nn.Sequential(*layers[:-1]).to(device)
     loss = nn.CategoricalCrossEntropy()
@@ -84,7 +85,7 @@ def test_floor_of_a_training_step(benchmark: BenchmarkFixture, net: str) -> None
     widths, batch = NETS[net]
     rng = np.random.default_rng(0)
     values = [rng.normal(size=(batch, n)).astype(np.float32) for n in widths]
-    weights = [rng.normal(size=(n, m)).astype(np.float32) for n, m in zip(widths, widths[1:], strict=False)]
+    weights = [rng.normal(size=(n, m)).astype(np.float32) for n, m in itertools.pairwise(widths)]
     value_out, weight_out = [np.empty_like(v) for v in values], [np.empty_like(w) for w in weights]
 
     def products() -> None:

@@ -4,10 +4,10 @@
 ``"cpu"``, with CuPy on ``"cuda"``, and with any other conforming library on a device of its name.
 
 >>> import deepcore as dc
->>> x = dc.asarray([0.0, 1.0], requires_grad=True)
->>> dc.exp(x).sum().backward()
+>>> x = dc.asarray([0.0, 0.5], requires_grad=True)
+>>> dc.square(x).sum().backward()
 >>> x.grad
-Tensor([1.       , 2.7182817], dtype=float32)
+Tensor([0., 1.], dtype=float32)
 """
 
 from . import data as data

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from . import _dtype, ops
-from ._device import default_device, devices
+from ._device import default_device, devices, use_device
 from ._errors import ConfigError
 from ._sweep import op
 from .ops import creation
@@ -75,6 +75,7 @@ class Namespace(ModuleType):
             if callable(value) and not name.startswith("_"):
                 creates = getattr(value, "__module__", "") == creation.__name__ and _takes_device(value)
                 self.__dict__[name] = _on(value, device) if creates else value
+        self.__dict__["asarray"] = _asarray_on(device)
         self.__array_api_version__ = API_VERSION
         self.__array_namespace_info__ = functools.partial(Info, device)
 
@@ -85,6 +86,17 @@ class Namespace(ModuleType):
 def _takes_device(function: Callable[..., Any]) -> bool:
     names = inspect.signature(function).parameters
     return "device" in names and not any(p in names for p in ("x", "obj"))
+
+
+def _asarray_on(device: Device) -> Callable[..., Tensor]:
+    """Bind ``asarray``, which creates only what is no array yet: an array stays where it is."""
+
+    @functools.wraps(creation.asarray)
+    def bound(*args: Any, **kwargs: Any) -> Tensor:
+        with use_device(device):
+            return creation.asarray(*args, **kwargs)
+
+    return bound
 
 
 def _on(function: Callable[..., Any], device: Device) -> Callable[..., Any]:

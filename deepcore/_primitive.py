@@ -181,8 +181,8 @@ class Primitive(Generic[P]):
     def kept(self, tracked: int) -> tuple[int, ...]:
         """Return what the tape keeps when some operands are tracked (bit i for operand i).
 
-        The result has an entry for each name in ``saved``: its position in (operands..., y, None), where None is for what
-        only the rules of other operands need.
+        The result has an entry for each name in ``saved``: its position in (operands..., y, None), where None is for
+        what only the rules of other operands need.
         """
         found = self._kept.get(tracked)
         if found is None:

@@ -15,6 +15,7 @@ from ._device import default_device, device_of
 from ._dtype import DType
 from ._errors import DeviceError, DTypeError, GradientError, ShapeError
 from ._primitive import Primitive, Sample
+from ._sweep import op
 from ._tape import Node, is_recording
 from ._tensor import Tensor, make
 
@@ -39,8 +40,8 @@ class Operation(Primitive[P]):
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
         operands, parameters = self._bind(args, kwargs)
-        device = self._common_device(operands)
-        operands = [_adopt(x, self, i, device) for i, x in enumerate(operands)]
+        device, giver = self._common_device(operands)
+        operands = [_adopt(x, self, i, device, giver) for i, x in enumerate(operands)]
         raws = [x._data if isinstance(x, Tensor) else x for x in operands]
         parents = tuple([x._node if isinstance(x, Tensor) else None for x in operands])
         value = self._compute(device, raws, parameters)
@@ -72,15 +73,16 @@ class Operation(Primitive[P]):
             msg = f"{self.name}() has no parameter {error}; it has {known}"
             raise TypeError(msg) from None
 
-    def _common_device(self, operands: Sequence[object]) -> Device:
-        for x in operands:
+    def _common_device(self, operands: Sequence[object]) -> tuple[Device, int]:
+        """Return the device of the first tensor, else of the first array, else the default; and the operand's position."""
+        for i, x in enumerate(operands):
             if isinstance(x, Tensor):
-                return x._device
-        for x in operands:
+                return x._device, i
+        for i, x in enumerate(operands):
             found = None if isinstance(x, np.generic) else device_of(x)
             if found is not None:
-                return found
-        return default_device()
+                return found, i
+        return default_device(), 0
 
     def _compute(self, device: Device, raws: Sequence[Raw], parameters: dict[str, Any]) -> Raw:
         if parameters:
@@ -158,7 +160,7 @@ class Binary(Operation[P]):
             if isinstance(b, Tensor):
                 raw_b, parent_b = b._data, b._node
                 if b._device is not device:
-                    raise _mixed(self, 1, device, b._device)
+                    raise _mixed(self, 0, 1, device, b._device)
             elif type(b) in _NUMBERS:
                 raw_b, parent_b = b, None
             else:
@@ -195,8 +197,8 @@ class Variadic(Operation[P]):
             msg = f"{self.name}() needs at least one array"
             raise ShapeError(msg)
         parameters = self._differing(dict(bound.arguments))
-        device = self._common_device(arrays)
-        tensors = [_adopt(x, self, i, device) for i, x in enumerate(arrays)]
+        device, giver = self._common_device(arrays)
+        tensors = [_adopt(x, self, i, device, giver) for i, x in enumerate(arrays)]
         raws = [x._data for x in tensors]
         parents = tuple([x._node for x in tensors])
         value = self._compute(device, (raws,), parameters)
@@ -219,30 +221,32 @@ class Transfer(Operation[P]):
         """Compute the result and, where the operand requires a gradient, record how."""
         (x,), parameters = self._bind(args, kwargs)
         source, target = parameters["source"], parameters["target"]
-        x = _adopt(x, self, 0, source)
+        x = _adopt(x, self, 0, source, 0)
         value = self._compute(source, (x._data,), parameters)
         if not self._is_recorded((x._node,)):
             return make(value, target)
         return make(value, target, Node(self, (x._node,), (), parameters, value, target))
 
 
-def _adopt(x: Any, primitive: Primitive[...], i: int, device: Device) -> Any:
+def _adopt(x: Any, primitive: Primitive[...], i: int, device: Device, giver: int) -> Any:
     """Return an operand as a tensor on the device, or as the Python number that it is."""
     if isinstance(x, Tensor):
         if x._device is not device:
-            raise _mixed(primitive, i, device, x._device)
+            raise _mixed(primitive, giver, i, device, x._device)
         return x
     if x is None or (type(x) in _NUMBERS and (len(primitive.operands) > 1)):
         return x
     if isinstance(x, np.generic) and len(primitive.operands) > 1:
         return x.item()  # NumPy's scalars would promote; a Python number does not
-    if isinstance(x, (bool, int, float, complex, np.generic)):
-        return make(device.kernels.asarray(x, device=device.raw), device)
+    if isinstance(x, np.generic):
+        return make(device.backend.from_host(np.asarray(x), device.name), device)
+    if isinstance(x, (bool, int, float, complex)):
+        return op.asarray(x, device=device)
     found = device_of(x)
     if found is device:
         return make(x, device)
     if found is not None:
-        raise _mixed(primitive, i, device, found)
+        raise _mixed(primitive, giver, i, device, found)
     name = primitive.operands[min(i, len(primitive.operands) - 1)]
     msg = f"{primitive.name}: {name} is a {type(x).__name__}, not an array; use deepcore.asarray(...)"
     raise DTypeError(msg)
@@ -273,9 +277,10 @@ def _kind_of(error: Exception) -> type[ShapeError | DTypeError]:
     return DTypeError if isinstance(error, TypeError) and "shape" not in str(error) else ShapeError
 
 
-def _mixed(primitive: Primitive[...], i: int, expected: Device, found: Device) -> DeviceError:
-    first = primitive.operands[0]
-    name = f"{first}[{i}]" if primitive.variadic else primitive.operands[i]
+def _mixed(primitive: Primitive[...], giver: int, i: int, expected: Device, found: Device) -> DeviceError:
+    """Say which operand is on another device than the one, at the position ``giver``, that decided."""
+    operand = primitive.operands[0]
+    first, name = (f"{operand}[{k}]" if primitive.variadic else primitive.operands[k] for k in (giver, i))
     msg = (
         f"{primitive.name}: {first} is on {expected} and {name} on {found}; "
         f"deepcore never transfers silently, use {name}.to_device({str(expected)!r})"

@@ -529,7 +529,7 @@ def is_operand(value: object) -> TypeGuard[Operand]:
     return isinstance(value, (Tensor, int, float, complex)) or device_of(value) is not None
 
 
-def _raw_key(key: Any, x: Tensor, where: str) -> Any:  # noqa: ANN401 - an index, with tensors in it
+def _raw_key(key: Any, x: Tensor, where: str) -> Any:
     if isinstance(key, tuple):
         return tuple([_raw_key(k, x, where) for k in key])
     if not isinstance(key, Tensor):

@@ -53,9 +53,9 @@ def test_importing_deepcore_imports_no_optional_library() -> None:
 def test_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     for backend in known_backends():
         assert backend.install_command.startswith('pip install "')
-        assert "deepcore-xp[" in backend.requirement or backend.name == "numpy"
+        assert backend.requirement in backend.install_command
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(dc.BackendError, match=r'cupy is not installed; install it with: pip install "deepcore-xp\[cuda13\]"'):
+    with pytest.raises(dc.BackendError, match="cupy is not installed; install it with: pip install .*cupy-cuda1|deepcore-xp"):
         require(next(b for b in known_backends() if b.name == "cupy"))
 
 

@@ -69,7 +69,7 @@ def test_a_library_that_is_not_installed_says_how_to_install_it(monkeypatch: pyt
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "torch" else find(name))
     monkeypatch.setattr(_device, "_devices", {})
-    with pytest.raises(dc.BackendError, match=r'torch is not installed; install it with: pip install "deepcore-xp\[torch\]"'):
+    with pytest.raises(dc.BackendError, match='torch is not installed; install it with: pip install ".*torch.*"'):
         dc.device("torch:cpu")
     with pytest.raises(dc.DeviceError, match=r"torch \(not installed; pip install"):
         dc.device("nowhere")
@@ -202,7 +202,7 @@ def test_arrays_of_other_libraries_are_operands(device: Device) -> None:
 
 def test_float64_is_refused_where_the_device_lacks_it() -> None:
     pytest.importorskip("array_api_strict")
-    with pytest.raises(dc.DeepcoreError):
+    with pytest.raises((ValueError, TypeError), match="float64"):
         dc.ones(2, device="array_api_strict:no_float64", dtype=dc.float64)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-
 from deepcore._backend import Backend, Library, numpy_dtypes
 
 if TYPE_CHECKING:
-    import numpy as np
     from collections.abc import Mapping
+
+    import numpy as np
 
     from deepcore._dtype import DType
     from deepcore._typing import Kernel, Namespace, Raw, Shape

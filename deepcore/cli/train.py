@@ -116,7 +116,7 @@ def train(
     training, test = _load(settings)
     random.seed(seed)
     model = _mlp(math.prod(training.inputs.shape[1:]), settings.hidden, training.n_classes, activation)
-    output.print(f"{training.name}: {len(training):,} samples to train, {len(test):,} to test; on {settings.device}\n")
+    output.print(f"{dataset}: {len(training):,} samples to train, {len(test):,} to test; on {settings.device}\n")
     output.print(nn.summary(model, (1, *training.inputs.shape[1:])) + "\n", markup=False)
 
     saver = None if save is None else SaveWeights(save)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from .._errors import DataError, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from io import BufferedIOBase
     from pathlib import Path
 
@@ -21,7 +21,7 @@ _GZIP_MAGIC = b"\x1f\x8b"  # RFC 1952, section 2.3.1
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[BufferedIOBase]:
+def reading(path: Path) -> Generator[BufferedIOBase]:
     """Open a file for reading, decompressed if it begins as gzip does, whatever its name.
 
     A damaged gzip stream raises DataError, also where the damage shows only as it is read, and a file that cannot be
@@ -44,7 +44,7 @@ def reading(path: Path) -> Iterator[BufferedIOBase]:
 
 
 @contextmanager
-def replacing(destination: Path) -> Iterator[BinaryIO]:
+def replacing(destination: Path) -> Generator[BinaryIO]:
     """Write a file that appears at its destination when it is complete, and never in part.
 
     Several processes may write the same file: each has a temporary one of its own, and the last to finish wins.

@@ -10,7 +10,7 @@ import numpy as np
 from .._errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -70,6 +70,9 @@ class Dataset:
 
     def __getitem__(self, index: int | slice | Sequence[int] | NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         return self.inputs[index], self.targets[index]
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        return zip(self.inputs, self.targets, strict=True)
 
     def __repr__(self) -> str:
         inputs, targets = (f"{a.shape[1:]} {a.dtype}" for a in (self.inputs, self.targets))

@@ -139,7 +139,7 @@ def _read_header(stream: BufferedIOBase, path: Path) -> tuple[np.dtype[Any], tup
     if len(magic) < 4:
         message = f"{path} is not an IDX file: it has {len(magic)} bytes, and the header begins with 4"
         raise DataError(message)
-    zeros, code, ndim = cast("tuple[int, int, int]", struct.unpack(">HBB", magic))
+    zeros, code, ndim = struct.unpack(">HBB", magic)
     if zeros or code not in _DTYPES or not 1 <= ndim <= _MAX_NDIM:
         message = (
             f"{path} is not an IDX file, or is damaged: it begins with the bytes {magic.hex(' ')}, and not with 00 00, "

@@ -63,7 +63,7 @@ def _test_count(n: int, test_size: Any) -> int:
     if n < 2:
         message = "one sample cannot be split in two; give at least two"
         raise DataError(message)
-    is_count = isinstance(test_size, Integral) and not isinstance(test_size, bool)
+    is_count = isinstance(test_size, Integral) and test_size is not True  # True == 1, but is no number of samples
     if is_count and 1 <= int(test_size) < n:
         return int(test_size)
     is_fraction = isinstance(test_size, Real) and not isinstance(test_size, Integral)

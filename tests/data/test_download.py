@@ -48,18 +48,19 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    server: Server
     timeout = 5
 
     def do_GET(self) -> None:
-        self.server.asked.append(self.path)
+        server = self.server
+        assert isinstance(server, Server)
+        server.asked.append(self.path)
         if self.path == "/silent":
             self.rfile.read(1)  # until the client gives up
             return
-        if self.path not in self.server.pages:
+        if self.path not in server.pages:
             self.send_error(404)
             return
-        status, length, body = self.server.pages[self.path]
+        status, length, body = server.pages[self.path]
         self.send_response(status)
         if length is not None:
             self.send_header("Content-Length", str(length))

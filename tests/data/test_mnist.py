@@ -116,5 +116,5 @@ def test_files_that_do_not_fit(tmp_path: Path, changes: dict[str, Any], pattern:
 def test_damaged_files_are_named(tmp_path: Path) -> None:
     path = write(tmp_path) / "train-images-idx3-ubyte.gz"
     path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(DataError, match="train-images-idx3-ubyte.gz is a damaged gzip file"):
+    with pytest.raises(DataError, match=r"train-images-idx3-ubyte\.gz is a damaged gzip file"):
         mnist(tmp_path)

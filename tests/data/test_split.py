@@ -86,7 +86,7 @@ def test_seeds_out_of_range(seed: Any) -> None:
 def test_data_that_cannot_be_split() -> None:
     with pytest.raises(DataError, match="one sample"):
         train_test_split(make([0]))
-    with pytest.raises(DataError, match="class 7 .* one sample only"):
+    with pytest.raises(DataError, match=r"class 7 .* one sample only"):
         train_test_split(make([0, 0, 7, 1, 1]), stratify=True)
     with pytest.raises(DataError, match="float64"):
         train_test_split(make([0.5, 0.5]), test_size=1, stratify=True)
