@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ._device import Device
     from ._dtype import DType
+    from ._tensor import Tensor
 
 API_VERSION = "2024.12"
 CONSTANTS = {"e": 2.718281828459045, "inf": float("inf"), "nan": float("nan"), "newaxis": None, "pi": 3.141592653589793}

@@ -74,7 +74,7 @@ class Operation(Primitive[P]):
             raise TypeError(msg) from None
 
     def _common_device(self, operands: Sequence[object]) -> tuple[Device, int]:
-        """Return the device of the first tensor, else of the first array, else the default; and the operand's position."""
+        """Return the device of the first tensor, else array, and its position; the default device if there is none."""
         for i, x in enumerate(operands):
             if isinstance(x, Tensor):
                 return x._device, i

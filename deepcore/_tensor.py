@@ -167,7 +167,7 @@ class Tensor:
             old = owner.grad
             owner.grad = new if old is None else (old + new if create_graph else (old.detach() + new))
 
-    def _seed(self, gradient: Tensor | None) -> Tensor:
+    def _seed(self, gradient: object) -> Tensor:
         if gradient is None:
             if self.size != 1:
                 msg = (

@@ -5,17 +5,39 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import ml_dtypes
+import numpy as np
+import safetensors
 from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors.numpy import save
 
 from ._errors import DataError, StorageError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from .nn import Module
 
 FORMAT = {"format": "deepcore weights", "version": "1"}
+_deserialize: Any = safetensors.deserialize  # it has no types
+_TYPES: dict[str, Any] = {
+    "BOOL": np.bool_,
+    "F16": np.float16,
+    "F32": np.float32,
+    "F64": np.float64,
+    "C64": np.complex64,
+    "I8": np.int8,
+    "I16": np.int16,
+    "I32": np.int32,
+    "I64": np.int64,
+    "U8": np.uint8,
+    "U16": np.uint16,
+    "U32": np.uint32,
+    "U64": np.uint64,
+    "BF16": ml_dtypes.bfloat16,  # which safetensors.numpy saves, and does not load
+}
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
@@ -116,8 +138,15 @@ def load_weights(path: str | os.PathLike[str], model: Module) -> None:
         msg = f"cannot read {path}: {error.strerror or error}"
         raise StorageError(msg) from error
     try:
-        arrays = load(content)
+        arrays = _arrays(content)
     except (SafetensorError, ValueError, KeyError) as error:
         msg = f"{path} is not a safetensors file, or is damaged: {error}"
         raise DataError(msg) from error
     model.load_state_dict(arrays)
+
+
+def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
+    return {
+        name: np.frombuffer(entry["data"], _TYPES[entry["dtype"]]).reshape(entry["shape"])
+        for name, entry in _deserialize(content)
+    }

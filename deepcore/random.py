@@ -9,6 +9,7 @@ Source: J. K. Salmon, M. A. Moraes, R. O. Dror and D. E. Shaw, Parallel random n
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,10 +46,14 @@ class Generator:
     __slots__ = ("draw", "seed")
 
     def __init__(self, seed: int = 0, *, draw: int = 0) -> None:
-        if not 0 <= seed < 2**64:
+        try:
+            value = operator.index(seed)
+        except TypeError:
+            value = -1
+        if not 0 <= value < 2**64:
             msg = f"a seed is a whole number from 0 to 2**64 - 1, not {seed!r}"
             raise ConfigError(msg)
-        self.seed = seed
+        self.seed = value
         self.draw = draw
 
     def _next(self) -> np.random.Generator:

@@ -69,7 +69,7 @@ def test_a_library_that_is_not_installed_says_how_to_install_it(monkeypatch: pyt
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "torch" else find(name))
     monkeypatch.setattr(_device, "_devices", {})
-    with pytest.raises(dc.BackendError, match='torch is not installed; install it with: pip install ".*torch.*"'):
+    with pytest.raises(dc.BackendError, match=r'torch is not installed; install it with: pip install ".*torch.*"'):
         dc.device("torch:cpu")
     with pytest.raises(dc.DeviceError, match=r"torch \(not installed; pip install"):
         dc.device("nowhere")
@@ -92,11 +92,16 @@ def test_the_default_device(device: Device, initial_default: None) -> None:
     assert dc.default_device() == "cpu"
 
 
-def test_use_device_nests_and_ends_with_an_error(device: Device, initial_default: None) -> None:
-    with pytest.raises(ZeroDivisionError), dc.use_device(device):
+def test_use_device_nests(device: Device, initial_default: None) -> None:
+    with dc.use_device(device):
         with dc.use_device("cpu"):
             assert dc.default_device() == "cpu"
         assert dc.default_device() is device
+    assert dc.default_device() == "cpu"
+
+
+def test_use_device_ends_with_an_error(device: Device, initial_default: None) -> None:
+    with pytest.raises(ZeroDivisionError), dc.use_device(device):
         raise ZeroDivisionError
     assert dc.default_device() == "cpu"
 
@@ -176,11 +181,11 @@ def test_mixing_with_arrays_of_other_libraries(strict: tuple[Device, Device]) ->
     a = dc.ones(2, device=strict[0])
     ours = "array_api_strict:device1"
     with pytest.raises(dc.DeviceError, match=f"add: x1 is on {ours} and x2 on cpu; .*x2.to_device"):
-        a + np.ones(2)
+        _ = a + np.ones(2)
     with pytest.raises(dc.DeviceError, match=f"subtract: x2 is on {ours} and x1 on cpu; .*x1.to_device"):
-        np.ones(2) - a
+        _ = np.ones(2) - a
     with pytest.raises(dc.DeviceError, match=f"matmul: x2 is on {ours} and x1 on cpu"):
-        np.ones((2, 2)) @ a
+        _ = np.ones((2, 2)) @ a
 
 
 def test_in_place_operations_do_not_transfer(strict: tuple[Device, Device]) -> None:

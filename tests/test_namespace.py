@@ -109,8 +109,9 @@ def test_default_data_type(xp: Any) -> None:
 
 def test_python_numbers_have_the_default_data_type(device: Device) -> None:
     with dc.use_device(device):
-        assert dc.exp(1.0).dtype is dc.float32
-        assert dc.exp(1.0).device is device
+        number: Any = 1.0
+        assert dc.exp(number).dtype is dc.float32
+        assert dc.exp(number).device is device
         assert dc.asarray([1, 2]).dtype is dc.int64
         assert dc.asarray([True]).dtype is dc.bool
         assert dc.asarray([1, 2.5]).dtype is dc.float32

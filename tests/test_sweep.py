@@ -24,6 +24,11 @@ def leaf(values: Any, device: Any = None) -> dc.Tensor:
     return dc.asarray(np.asarray(values, dtype=np.float64), device=device, requires_grad=True)
 
 
+def grad_of(x: dc.Tensor) -> dc.Tensor:
+    assert x.grad is not None
+    return x.grad
+
+
 # --------------------------------------------------------------------------------------------------------------- errors
 
 
@@ -72,8 +77,7 @@ def test_retain_graph(device: Device) -> None:
     y = dc.sum(x * x)
     y.backward(retain_graph=True)
     y.backward()
-    assert x.grad is not None
-    assert x.grad.tolist() == [4.0, 8.0]
+    assert grad_of(x).tolist() == [4.0, 8.0]
 
 
 # --------------------------------------------------------------------------------------------------------- accumulation
@@ -83,13 +87,11 @@ def test_gradients_accumulate(device: Device) -> None:
     x = leaf([1.0, 2.0], device)
     for k in (1, 2, 3):
         (x * x).sum().backward()
-        assert x.grad is not None
-        assert x.grad.tolist() == [2.0 * k, 4.0 * k]
-        assert not x.grad.requires_grad
+        assert grad_of(x).tolist() == [2.0 * k, 4.0 * k]
+        assert not grad_of(x).requires_grad
     x.grad = None
     (3 * x).sum().backward()
-    assert x.grad is not None
-    assert x.grad.tolist() == [3.0, 3.0]
+    assert grad_of(x).tolist() == [3.0, 3.0]
 
 
 def test_a_value_that_is_used_often_gets_the_sum(device: Device) -> None:
@@ -99,23 +101,20 @@ def test_a_value_that_is_used_often_gets_the_sum(device: Device) -> None:
     z.sum().backward()
     e = np.exp([0.5, 2.0])
     v = np.asarray([0.5, 2.0])
-    assert x.grad is not None
-    assert_close(np.asarray(x.grad.numpy()), 2 * e * e + e / v - e / v**2 + e)
+    assert_close(np.asarray(grad_of(x).numpy()), 2 * e * e + e / v - e / v**2 + e)
 
 
 def test_one_operand_twice(device: Device) -> None:
     x = leaf([2.0, 3.0], device)
     (x * x).sum().backward()
     dc.concat([x, x]).sum().backward()
-    assert x.grad is not None
-    assert x.grad.tolist() == [6.0, 8.0]
+    assert grad_of(x).tolist() == [6.0, 8.0]
 
 
 def test_a_leaf_is_its_own_result(device: Device) -> None:
     x = leaf([2.0, 3.0], device)
     x.backward(dc.ones_like(x))
-    assert x.grad is not None
-    assert x.grad.tolist() == [1.0, 1.0]
+    assert grad_of(x).tolist() == [1.0, 1.0]
 
 
 def test_only_leaves_accumulate() -> None:
@@ -123,8 +122,7 @@ def test_only_leaves_accumulate() -> None:
     y = x * x
     (y * y).backward()
     assert y.grad is None
-    assert x.grad is not None
-    assert x.grad.item() == 32.0
+    assert grad_of(x).item() == 32.0
 
 
 def test_branches_that_do_not_require_gradients_are_left_out() -> None:
@@ -145,8 +143,7 @@ def test_detach_and_no_grad_cut(device: Device) -> None:
             assert (x * x).requires_grad
     assert not z.requires_grad
     (y + z).sum().backward()
-    assert x.grad is not None
-    assert x.grad.tolist() == [1.0, 2.0]
+    assert grad_of(x).tolist() == [1.0, 2.0]
 
 
 def test_no_grad_as_a_decorator() -> None:
@@ -170,12 +167,11 @@ def test_no_grad_ends_with_an_error() -> None:
 def test_derivatives_of_order_three(device: Device) -> None:
     x = leaf([0.5, -1.0], device)
     y = (x**5).sum()
-    orders = []
+    orders: list[Any] = []
     for _ in range(3):
         x.grad = None
         y.backward(create_graph=True)
-        assert x.grad is not None
-        gradient: dc.Tensor = x.grad
+        gradient = grad_of(x)
         assert gradient.requires_grad
         orders.append(np.asarray(gradient.detach().numpy()))
         y = gradient.sum()
@@ -197,16 +193,14 @@ def test_gradient_penalty(device: Device) -> None:
     x, w = leaf([[0.3, -0.7]], device), leaf([[0.5], [1.5]], device)
     y = dc.tanh(x @ w).sum()
     y.backward(create_graph=True)
-    assert x.grad is not None
-    first = x.grad
+    first = grad_of(x)
     x.grad = w.grad = None
     (first * first).sum().backward()
-    assert w.grad is not None
     a, v = np.asarray([0.3, -0.7]), np.asarray([0.5, 1.5])
     t = np.tanh(a @ v)
     s = 1 - t * t
     expected = 2 * s * s * v - 4 * t * s * s * (v @ v) * a
-    assert_close(np.asarray(w.grad.numpy())[:, 0], expected)
+    assert_close(np.asarray(grad_of(w).numpy())[:, 0], expected)
 
 
 # ----------------------------------------------------------------------------------------------------- depth and memory
@@ -218,8 +212,7 @@ def test_deep_chains() -> None:
     for _ in range(DEPTH):
         y = y + 1e-3
     y.sum().backward()
-    assert x.grad is not None
-    assert x.grad.tolist() == [1.0, 1.0]
+    assert grad_of(x).tolist() == [1.0, 1.0]
     del y
     gc.collect()
 
@@ -243,8 +236,7 @@ def test_wide_graphs_are_swept_once_per_node() -> None:
     for _ in range(60):
         y = y + y
     y.backward()
-    assert x.grad is not None
-    assert x.grad.item() == 2.0**60
+    assert grad_of(x).item() == 2.0**60
 
 
 def test_what_the_graph_saved_is_freed_after_backward() -> None:
@@ -335,8 +327,7 @@ def test_graphs_of_several_threads_do_not_mix() -> None:
         for _ in range(50):
             x.grad = None
             (x * x * x).backward()
-        assert x.grad is not None
-        found[k] = x.grad.item()
+            found[k] = grad_of(x).item()
 
     threads = [threading.Thread(target=work, args=(k,)) for k in range(8)]
     for thread in threads:
@@ -356,9 +347,8 @@ def test_gradients_flow_back_through_a_transfer(device: Device) -> None:
     back = y.to_device("cpu")
     assert back.device == "cpu"
     (back * back).sum().backward()
-    assert x.grad is not None
-    assert x.grad.device == "cpu"
-    assert_close(np.asarray(x.grad.numpy()), 2 * np.exp([2.0, 4.0]))
+    assert grad_of(x).device == "cpu"
+    assert_close(np.asarray(grad_of(x).numpy()), 2 * np.exp([2.0, 4.0]))
 
 
 def test_higher_derivatives_pass_through_a_transfer(device: Device) -> None:

@@ -70,12 +70,14 @@ def _is_mask(parts: tuple[Any, ...]) -> bool:
 
 
 def _getitem(x: Any, /, *, key: Any) -> Any:
-    parts = key if isinstance(key, tuple) else (key,)
-    *lead, last = parts[:-1] if len(parts) > 1 and parts[-1] is ... else parts or (...,)
-    taken = getattr(last, "dtype", None) == array_api_strict.int64 and last.ndim == 1
-    if taken and all(isinstance(k, slice) and k == slice(None) for k in lead):
+    parts: list[Any] = list(key) if isinstance(key, tuple) else [key]
+    if len(parts) > 1 and parts[-1] is ...:
+        del parts[-1]
+    positions = parts.pop() if parts and hasattr(parts[-1], "dtype") else None
+    whole = all(isinstance(k, slice) and k == slice(None) for k in parts)
+    if whole and positions is not None and positions.dtype == array_api_strict.int64 and positions.ndim == 1:
         # The standard mixes no array of positions with slices, but takes whole slices by position.
-        return array_api_strict.take(x, last, axis=len(lead))
+        return array_api_strict.take(x, positions, axis=len(parts))
     return x[_complete(key, x.ndim)]
 
 

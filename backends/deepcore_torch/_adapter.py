@@ -60,7 +60,13 @@ class TorchBackend(Backend):
 
     @property
     def overrides(self) -> Mapping[str, Kernel]:
-        return {"scatter": _scatter, "getitem": _getitem, "setitem": _setitem, "searchsorted": _searchsorted}
+        return {
+            "scatter": _scatter,
+            "getitem": _getitem,
+            "setitem": _setitem,
+            "searchsorted": _searchsorted,
+            "take_along_axis": _take_along_axis,
+        }
 
     def synchronize(self) -> None:
         if torch.cuda.is_available():
@@ -125,6 +131,10 @@ def _scatter(x: Any, /, *, shape: Shape, key: Any) -> Any:
     # index_put_ takes tensors alone, so that the positions of the elements are indexed instead of the elements.
     places = torch.arange(y.numel(), device=x.device).reshape(shape)[key]
     return y.reshape(-1).index_put_((places.reshape(-1),), x.reshape(-1), accumulate=True).reshape(shape)
+
+
+def _take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Any:
+    return torch.take_along_dim(x, indices.long(), axis)  # torch indexes with int64 alone
 
 
 def _searchsorted(x1: Any, x2: Any, /, **options: Any) -> Any:

@@ -9,6 +9,7 @@ import sys
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from .. import __version__
 from .._errors import DeepcoreError
@@ -50,7 +51,10 @@ def main() -> None:
     try:
         app()
     except DeepcoreError as error:
-        errors.print(f"[bold red]error:[/] {_escaped(error)}", soft_wrap=True)
+        _say("\n".join([str(error), *getattr(error, "__notes__", [])]))
+        sys.exit(1)
+    except MemoryError as error:
+        _say(f"out of memory: {error}; a smaller network or a smaller --batch-size needs less")
         sys.exit(1)
     except KeyboardInterrupt:
         errors.print("interrupted")
@@ -60,6 +64,5 @@ def main() -> None:
         sys.exit(1)
 
 
-def _escaped(error: DeepcoreError) -> str:
-    notes = getattr(error, "__notes__", [])
-    return "\n".join([str(error), *notes]).replace("[", r"\[")
+def _say(what: str) -> None:
+    errors.print(Text.assemble(("error:", "bold red"), " ", what), soft_wrap=True)

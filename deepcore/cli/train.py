@@ -155,8 +155,8 @@ def _positive(name: str, value: float) -> float:
 
 def _widths(text: str) -> list[int]:
     parts = [part.strip() for part in text.split(",")] if text.strip() else []
-    if not all(part.isascii() and part.isdigit() and int(part) > 0 for part in parts):
-        msg = f"--hidden is whole numbers above 0 with commas between them, such as 100,50, not {text!r}"
+    if not all(part.isascii() and part.isdigit() and len(part) < 10 and int(part) > 0 for part in parts):
+        msg = f"--hidden is whole numbers from 1 to 999999999 with commas between them, such as 100,50, not {text!r}"
         raise ConfigError(msg)
     return [int(part) for part in parts]
 

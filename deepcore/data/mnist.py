@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._errors import DataError, StorageError
-from ._download import fetch
 from ._files import content_sha256
 from .dataset import Dataset
 from .idx import read_idx
@@ -126,6 +125,8 @@ def _stranger(directory: Path) -> str | None:
 
 def _download(directory: Path, names: list[str], progress: Callable[[str, int, int | None], None] | None) -> None:
     """Fetch files of MNIST into a directory."""
+    from ._download import fetch  # noqa: PLC0415 - urllib would be a tenth of what importing deepcore takes
+
     for i, name in enumerate(names):
         urls = [f"{mirror}{name}.gz" for mirror in MIRRORS]
         try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from .._device import device as find_device
 from .._errors import DTypeError, StateError
 from .._tape import no_grad
-from .._tensor import Tensor, make
+from .._tensor import Tensor
 from ..ops.creation import asarray
 from ..tree import children
 from ._table import table
@@ -207,10 +207,13 @@ class Module:
             msg = "\n  ".join(["the state does not fit the model:", *problems])
             raise StateError(msg)
         with no_grad():
-            for name, value in own.items():
-                if name in state:
-                    new = asarray(state[name], device=value.device).detach().astype(value.dtype)
-                    value._rebind(make(new._data, value.device))
+            new = {
+                name: asarray(state[name], device=value.device).detach().astype(value.dtype)
+                for name, value in own.items()
+                if name in state
+            }
+            for name, value in new.items():
+                own[name]._rebind(value)
 
     # ---------------------------------------------------------------------------------------------------- for people
 
@@ -237,10 +240,12 @@ def _modules(node: object, path: str, seen: set[int]) -> Iterator[tuple[str, Mod
 
 
 def _tensors(node: object, path: str, seen: set[int]) -> Iterator[tuple[str, Tensor]]:
+    if isinstance(node, (Tensor, Module)):
+        if id(node) in seen:
+            return
+        seen.add(id(node))
     if isinstance(node, Tensor):
-        if id(node) not in seen:
-            seen.add(id(node))
-            yield path, node
+        yield path, node
         return
     for name, child in (children(node) or {}).items():
         yield from _tensors(child, f"{path}.{name}" if path else name, seen)

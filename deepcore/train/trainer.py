@@ -19,7 +19,7 @@ from ..ops.creation import asarray
 from .history import History
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from .._tensor import Tensor
     from .._typing import DeviceLike
@@ -169,9 +169,11 @@ class Trainer:
         self.optimizer.zero_grad()
         prediction = self.model(asarray(inputs, device=self.device))
         loss = self.loss(prediction, asarray(targets, device=self.device))
-        loss.backward()
-        self.optimizer.step()
-        return loss.item(), prediction.detach()
+        value: float = loss.item()
+        if math.isfinite(value):  # otherwise the step would destroy the weights
+            loss.backward()
+            self.optimizer.step()
+        return value, prediction.detach()
 
     def evaluate(self, data: Data, *, batch_size: int = 1024) -> dict[str, float]:
         """Return the loss and the metrics on data, in evaluation mode."""
@@ -212,7 +214,7 @@ class Trainer:
 
 
 @contextmanager
-def _evaluating(model: Module) -> Iterator[None]:
+def _evaluating(model: Module) -> Generator[None, None, None]:
     """Compute in evaluation mode and record nothing; afterwards every part is in the mode that it was in."""
     modes = [(module, module.training) for _, module in model.named_modules()]
     model.eval()

@@ -249,5 +249,6 @@ def test_mnist_without_a_network_says_what_to_do(tmp_path: Path, monkeypatch: py
     with pytest.raises(StorageError) as caught:
         mnist(tmp_path / "new")
     message = str(caught.value)
-    for part in (*module.CHECKSUMS, *mirrors, str(tmp_path / "new"), "efused"):
+    assert f": {', '.join(module.CHECKSUMS)}.\n" in message
+    for part in (*mirrors, str(tmp_path / "new"), "efused"):
         assert part in message

@@ -68,6 +68,7 @@ def test_equal_arrays_make_equal_files(tmp_path: Path) -> None:
     for name in ("one.gz", "two.gz"):
         write_idx(tmp_path / name, np.arange(100, dtype="u1"))
     assert (tmp_path / "one.gz").read_bytes() == (tmp_path / "two.gz").read_bytes()
+    assert (tmp_path / "one.gz").read_bytes()[3:8] == bytes(5)  # no name, no time
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.gz", "two.gz"]
 
 

@@ -19,7 +19,9 @@ RNG = np.random.default_rng(0)
 W, B = RNG.normal(size=(4, 3)), RNG.normal(size=3)
 
 
-def dense(device: Device, dtype: dc.DType = dc.float64, *, activation: str | None = None, use_bias: bool = True) -> nn.Dense:
+def dense(
+    device: Device, dtype: dc.DType = dc.float64, *, activation: str | None = None, use_bias: bool = True
+) -> nn.Dense:
     layer = nn.Dense(4, 3, activation=activation, use_bias=use_bias)
     for parameter, values in zip(layer.parameters(), (W, B), strict=False):
         parameter.requires_grad = False
