@@ -133,9 +133,11 @@ def test_places_that_no_file_can_be_in(tmp_path: Path) -> None:
         (Path("/proc/w"), ""),
         (tmp_path / ("x" * 300), "File name too long"),
     ):
-        for attempt in (lambda path=path: check_writable(path), lambda path=path: save_weights(path, model())):
-            with pytest.raises(dc.StorageError, match=f"cannot save to {path}: .*{reason}"):
-                attempt()
+        message = f"cannot save to {path}: .*{reason}"
+        with pytest.raises(dc.StorageError, match=message):
+            check_writable(path)
+        with pytest.raises(dc.StorageError, match=message):
+            save_weights(path, model())
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 

@@ -114,15 +114,19 @@ def in_thread(question: Any) -> Any:
     return answers[0]
 
 
-def test_the_default_device_is_of_the_process_and_use_device_of_a_thread(device: Device, initial_default: None) -> None:
-    dc.set_default_device(device)
-    assert in_thread(dc.default_device) is device
-    dc.set_default_device(None)
-    with dc.use_device(device):
+def test_the_default_device_is_of_the_process(strict: tuple[Device, Device], initial_default: None) -> None:
+    dc.set_default_device(strict[0])
+    assert in_thread(dc.default_device) is strict[0]
+    in_thread(lambda: dc.set_default_device(strict[1]))
+    assert dc.default_device() is strict[1]
+
+
+def test_use_device_is_of_a_thread(strict: tuple[Device, Device], initial_default: None) -> None:
+    with dc.use_device(strict[0]):
         assert in_thread(dc.default_device) == "cpu"
-        assert dc.default_device() is device
-    in_thread(lambda: dc.set_default_device(device))
-    assert dc.default_device() is device
+        dc.set_default_device(strict[1])
+        assert dc.default_device() is strict[0]
+    assert dc.default_device() is strict[1]
 
 
 def test_the_environment_names_the_default_device(
