@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .nn import Module
 
-FORMAT = {"format": "deepcore weights", "version": "1"}
+FORMAT = {"format": "deepcore weights 1"}  # one entry: safetensors writes several in random order
 _deserialize: Any = safetensors.deserialize  # it has no types
 _TYPES: dict[str, Any] = {
     "BOOL": np.bool_,

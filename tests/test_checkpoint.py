@@ -67,6 +67,14 @@ def test_the_file_is_what_others_read(tmp_path: Path) -> None:
     assert m.weight.tolist() == [[1.0, 1.0]] * 3  # type: ignore[attr-defined]
 
 
+def test_the_same_weights_give_the_same_bytes(tmp_path: Path) -> None:
+    contents: set[bytes] = set()
+    for i in range(20):
+        save_weights(tmp_path / str(i), model(1))
+        contents.add((tmp_path / str(i)).read_bytes())
+    assert len(contents) == 1
+
+
 def test_weights_of_a_transposed_view_are_saved_in_order(tmp_path: Path) -> None:
     one, two = nn.Dense(2, 3), nn.Dense(2, 3)
     with dc.no_grad():

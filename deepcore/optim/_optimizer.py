@@ -35,21 +35,21 @@ class Optimizer:
             msg = f"{type(self).__name__}: the learning rate is at least 0 and finite, not {lr}"
             raise ConfigError(msg)
         self.lr = lr
-        self.steps = 0
+        self.steps = [0] * len(self.parameters)  # for each parameter, the steps that it has taken
         self.state: list[dict[str, Tensor]] = [{} for _ in self.parameters]
 
     def step(self) -> None:
         """Move every parameter that has a gradient."""
-        self.steps += 1
         with no_grad():
-            for parameter, state in zip(self.parameters, self.state, strict=True):
+            for i, (parameter, state) in enumerate(zip(self.parameters, self.state, strict=True)):
                 if parameter.requires_grad and parameter.grad is not None:
                     for name, value in state.items():  # the model may have moved to another device
                         state[name] = value.to_device(parameter.device)
-                    self.update(parameter, parameter.grad.detach(), state)
+                    self.steps[i] += 1
+                    self.update(parameter, parameter.grad.detach(), state, self.steps[i])
 
-    def update(self, parameter: Tensor, gradient: Tensor, state: dict[str, Tensor]) -> None:
-        """Move one parameter."""
+    def update(self, parameter: Tensor, gradient: Tensor, state: dict[str, Tensor], step: int) -> None:
+        """Move one parameter, of which this is the given step, counted from 1."""
         raise NotImplementedError
 
     def zero_grad(self) -> None:
@@ -58,14 +58,15 @@ class Optimizer:
             parameter.grad = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state: the number of steps, and tensors by parameter position and name."""
+        """Return the state: the steps of each parameter, and tensors by parameter position and name."""
         tensors = {f"{i}.{name}": value for i, state in enumerate(self.state) for name, value in state.items()}
-        return {"steps": self.steps, **tensors}
+        return {"steps": list(self.steps), **tensors}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Set the state that :meth:`state_dict` returned."""
-        if "steps" not in state:
-            msg = f"{type(self).__name__}: the state has no number of steps, so it is not one of an optimizer"
+        steps = [int(n) for n in state.get("steps", [])]
+        if len(steps) != len(self.parameters):
+            msg = f"{type(self).__name__}: the state has steps of {len(steps)} parameters, not {len(self.parameters)}"
             raise StateError(msg)
         fresh: list[dict[str, Tensor]] = [{} for _ in self.parameters]
         for path, value in state.items():
@@ -80,5 +81,5 @@ class Optimizer:
                 msg = f"{type(self).__name__}: {path} has shape {tuple(value.shape)}, its parameter {parameter.shape}"
                 raise StateError(msg)
             fresh[int(position)][name] = asarray(value, device=parameter.device, copy=True)
-        self.steps = int(state["steps"])
+        self.steps = steps
         self.state = fresh

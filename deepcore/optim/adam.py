@@ -71,7 +71,7 @@ class Adam(Optimizer):
         self.eps = eps
         self.bias_correction = bias_correction
 
-    def update(self, parameter: Tensor, gradient: Tensor, state: dict[str, Tensor]) -> None:
+    def update(self, parameter: Tensor, gradient: Tensor, state: dict[str, Tensor], step: int) -> None:
         """Move one parameter."""
         beta1, beta2 = self.betas
         m, v = state.get("m"), state.get("v")
@@ -79,6 +79,6 @@ class Adam(Optimizer):
         v = (1 - beta2) * (gradient * gradient) if v is None else beta2 * v + (1 - beta2) * (gradient * gradient)
         state["m"], state["v"] = m, v
         # The corrections are numbers, so they go where they cost one operation on an array and not two.
-        correction1 = 1 - beta1**self.steps if self.bias_correction else 1.0
-        correction2 = math.sqrt(1 - beta2**self.steps) if self.bias_correction else 1.0
+        correction1 = 1 - beta1**step if self.bias_correction else 1.0
+        correction2 = math.sqrt(1 - beta2**step) if self.bias_correction else 1.0
         parameter -= (self.lr / correction1) * m / (ops.sqrt(v) / correction2 + self.eps)

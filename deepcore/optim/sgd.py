@@ -74,7 +74,7 @@ class SGD(Optimizer):
         self.dampening = dampening
         self.nesterov = nesterov
 
-    def update(self, parameter: Tensor, gradient: Tensor, state: dict[str, Tensor]) -> None:
+    def update(self, parameter: Tensor, gradient: Tensor, state: dict[str, Tensor], step: int) -> None:
         """Move one parameter."""
         if self.momentum:
             v = state.get("v")

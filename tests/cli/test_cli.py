@@ -303,7 +303,9 @@ def test_ctrl_c_keeps_the_last_complete_epoch(tmp_path: Path) -> None:
         rf"interrupted after (\d+) complete epochs?; the weights after epoch (\d+) are in {weights}\n", err
     )
     assert found, err
-    assert found[1] == found[2] == re.findall(r"epoch (\d+)/100000", out)[-1]
+    # Ctrl-C may come between an epoch's end, its line in the output, and its file.
+    complete, saved, shown = int(found[1]), int(found[2]), int(re.findall(r"epoch (\d+)/100000", out)[-1])
+    assert complete - 1 <= saved <= shown <= complete
     load_weights(weights, mlp([64, 32, 10]))
     assert list(tmp_path.iterdir()) == [weights]
 

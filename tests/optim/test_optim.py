@@ -173,17 +173,17 @@ def test_states_that_do_not_fit_change_nothing() -> None:
     optimizer.step()
     before = {name: getattr(value, "tolist", lambda: None)() for name, value in optimizer.state_dict().items()}
     wrong: list[tuple[dict[str, Any], str]] = [
-        ({"steps": 1, "1.m": np.ones(3)}, r"Adam: the state has '1\.m', but there are 1 parameters"),
-        ({"steps": 1, "x.m": np.ones(3)}, r"Adam: the state has 'x\.m'"),
-        ({"steps": 1, "0.m": np.ones(2)}, r"Adam: 0\.m has shape \(2,\), its parameter \(3,\)"),
-        ({"0.m": np.ones(3)}, "Adam: the state has no number of steps"),
+        ({"steps": [1], "1.m": np.ones(3)}, r"Adam: the state has '1\.m', but there are 1 parameters"),
+        ({"steps": [1], "x.m": np.ones(3)}, r"Adam: the state has 'x\.m'"),
+        ({"steps": [1], "0.m": np.ones(2)}, r"Adam: 0\.m has shape \(2,\), its parameter \(3,\)"),
+        ({"0.m": np.ones(3)}, "Adam: the state has steps of 0 parameters, not 1"),
     ]
     for state, message in wrong:
         with pytest.raises(dc.StateError, match=message):
             optimizer.load_state_dict(state)
     after = {name: getattr(value, "tolist", lambda: None)() for name, value in optimizer.state_dict().items()}
     assert before == after
-    assert optimizer.steps == 1
+    assert optimizer.steps == [1]
 
 
 # ------------------------------------------------------------------------------------------------------------- options

@@ -90,9 +90,7 @@ def test_a_learning_rate_that_changes() -> None:
     assert_same(ours, trained_there("SGD", options, "float64", change=there), "float64")
 
 
-@pytest.mark.xfail(reason="Adam corrects the moments of every parameter for its own age, not for theirs")
 def test_a_parameter_that_begins_to_learn_late() -> None:
-
     def thaw(parameters: list[Any], step: int) -> None:
         parameters[0].requires_grad = step >= 10
 
