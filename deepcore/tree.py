@@ -30,7 +30,7 @@ def children(tree: object) -> dict[str, Any] | None:
 
 
 def leaves(tree: object, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every leaf with its dotted path, each object once, in order.
+    """Yield every leaf with its dotted path, in order.
 
     Examples
     --------

@@ -31,8 +31,9 @@ class Sequential(Module):
         self.layers = list(layers)
 
     def tree_children(self) -> dict[str, Any]:
-        """Return the layers by position."""
-        return {str(i): layer for i, layer in enumerate(self.layers)}
+        """Return the layers by position, and what a subclass adds by name."""
+        own = {name: value for name, value in super().tree_children().items() if name != "layers"}
+        return {str(i): layer for i, layer in enumerate(self.layers)} | own
 
     def forward(self, x: Any) -> Any:
         """Apply the layers in order."""

@@ -378,3 +378,12 @@ def test_tables_show_parameters_in_lists_and_count_shared_ones_once() -> None:
 )
 def test_memory_in_words(features: int, text: str) -> None:
     assert str(nn.Dense(features, 1, use_bias=False)).endswith(f" trainable, {text}")
+
+
+def test_a_subclass_of_sequential_keeps_its_own_parameters() -> None:
+    class Scaled(nn.Sequential):
+        def __init__(self) -> None:
+            super().__init__(nn.Dense(2, 1))
+            self.scale = nn.Parameter(dc.ones(1))
+
+    assert [name for name, _ in Scaled().named_parameters()] == ["0.weight", "0.bias", "scale"]
