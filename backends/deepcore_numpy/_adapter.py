@@ -51,19 +51,7 @@ class NumPyBackend(Backend):
 
     @property
     def overrides(self) -> Mapping[str, Kernel]:
-        return {"scatter": _scatter, **_SHORT_CUTS}
-
-
-# The same computations without the Python in front of them, which costs more than a small array's arithmetic.
-_SHORT_CUTS: dict[str, Kernel] = {
-    "matmul": np.matmul,
-    "matrix_transpose": lambda x, /: x.mT,
-    "reshape": lambda x, shape, /, **options: x.reshape(shape, **options),
-    "astype": lambda x, dtype, /, *, copy=True: x.astype(dtype, copy=copy),
-    "sum": lambda x, /, *, axis=None, **options: np.add.reduce(x, axis=axis, **options),
-    "max": lambda x, /, *, axis=None, **options: np.maximum.reduce(x, axis=axis, **options),
-    "min": lambda x, /, *, axis=None, **options: np.minimum.reduce(x, axis=axis, **options),
-}
+        return {"scatter": _scatter}
 
 
 def _scatter(x: Any, /, *, shape: Shape, key: Any) -> Any:
