@@ -48,7 +48,12 @@ from ._tensor import Tensor as Tensor
 from ._version import __version__ as __version__
 from .ops import *
 from .transform import grad as grad
+from .transform import hessian as hessian
+from .transform import hvp as hvp
+from .transform import jacobian as jacobian
+from .transform import jvp as jvp
 from .transform import value_and_grad as value_and_grad
+from .transform import vjp as vjp
 
 bool = bool_
 __array_namespace_info__ = default_info

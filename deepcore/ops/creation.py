@@ -306,5 +306,5 @@ def meshgrid(*arrays: Tensor, indexing: str = "xy") -> tuple[Tensor, ...]:
 
 
 # Rules compute with these by name, on raw arrays and on tensors alike.
-for _function in (zeros, ones, full, arange, asarray, zeros_like, ones_like, full_like):
+for _function in (zeros, ones, full, arange, eye, asarray, zeros_like, ones_like, full_like):
     op.provide(_function.__name__, _function)

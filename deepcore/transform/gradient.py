@@ -1,40 +1,20 @@
-r"""Functions of functions: gradients without ``backward()``.
-
-``grad(f)`` is the mathematical $\nabla f$: it changes no tensor and accumulates nowhere, and it nests, because what it
-computes is recorded whenever something it depends on is.
-"""
+"""Gradients of functions whose value is one number."""
 
 from __future__ import annotations
 
 import functools
 from typing import TYPE_CHECKING, Any
 
-from ._errors import GradientError
-from ._primitive import Sample
-from ._record import composite
-from ._sweep import depends_on_others, op, sweep
-from ._tape import Leaf, enable_grad, is_grad_enabled
-from ._tensor import Tensor, lift, make
-from .tree import leaves, tree_map
+from .._errors import GradientError
+from .._sweep import depends_on_others, sweep
+from .._tape import enable_grad, is_grad_enabled
+from .._tensor import Tensor, lift, make
+from .variable import closed, cotangents_of, nodes, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ._tape import Node
-    from ._typing import Array, Namespace
-
-
-@composite(Sample())
-def alias(xp: Namespace, x: Array, /) -> Any:
-    r"""Identity, as a place of its own in the graph. $y = x$, $\bar x = \bar y$.
-
-    Differentiating with respect to an alias keeps the inner variable of a nested gradient apart from the outer one, of
-    which it is a copy.
-    """
-    return x
-
-
-alias.vjp(x=lambda dy: dy)
+    from .._tape import Node
 
 
 def value_and_grad(
@@ -69,15 +49,15 @@ def value_and_grad(
         outer = is_grad_enabled()
         positions = (argnums,) if isinstance(argnums, int) else argnums
         with enable_grad():
-            opened = [tree_map(_opened, args[i]) for i in positions]
+            variables = [opened(args[i]) for i in positions]
             given = list(args)
-            for i, value in zip(positions, opened, strict=True):
-                given[i] = value
+            for i, variable in zip(positions, variables, strict=True):
+                given[i] = variable
             result = function(*given, **kwargs)
             value, aux = result if has_aux else (result, None)
-            gradients, recorded = _gradients(value, opened)
+            gradients, recorded = _gradients(value, variables)
         single = gradients[0] if isinstance(argnums, int) else tuple(gradients)
-        value, single, aux = (tree_map(lambda x: _closed(x, keep=outer and recorded), t) for t in (value, single, aux))
+        value, single, aux = (closed(tree, keep=outer and recorded) for tree in (value, single, aux))
         return ((value, aux) if has_aux else value), single
 
     return wrapped
@@ -111,28 +91,13 @@ def grad(
     return wrapped
 
 
-def _opened(x: Any) -> Any:
-    """Return the variable to differentiate with respect to, which stands for a tensor."""
-    if not isinstance(x, Tensor):
-        return x
-    if x._node is not None:
-        return op.alias(x)
-    if not x.dtype.is_inexact:
-        return x
-    return make(x._data, x._device, Leaf(x._data, x._device))
-
-
-def _closed(x: Any, *, keep: bool) -> Any:
-    return x if keep or not isinstance(x, Tensor) else x.detach()
-
-
-def _gradients(value: Any, opened: list[Any]) -> tuple[list[Any], bool]:
+def _gradients(value: Any, variables: list[Any]) -> tuple[list[Any], bool]:
     """Return the gradients, in the form of the arguments, and whether they are recorded."""
     if not isinstance(value, Tensor) or value.size != 1:
         what = f"a tensor of shape {value.shape}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
         msg = f"grad: the function must return a tensor of one element, and it returned {what}"
         raise GradientError(msg)
-    targets = {x._node for _, x in leaves(opened) if isinstance(x, Tensor) and x._node is not None}
+    targets = nodes(*variables)
     found: dict[Node, Any] = {}
     recorded = False
     if value._node is not None:
@@ -140,13 +105,4 @@ def _gradients(value: Any, opened: list[Any]) -> tuple[list[Any], bool]:
         seed = make(value._device.kernels.ones_like(value._data), value._device)
         roots = {value._node: seed if recorded else seed._data}
         found = sweep(roots, targets=targets, lift=lift if recorded else None, release=not recorded)
-
-    def gradient(x: Any) -> Any:
-        if not isinstance(x, Tensor) or x._node is None:
-            return None
-        dx = found.get(x._node)
-        if dx is None:
-            return make(x._device.kernels.zeros_like(x._data), x._device)
-        return dx if recorded else make(dx, x._device)
-
-    return [tree_map(gradient, tree) for tree in opened], recorded
+    return [cotangents_of(tree, found, recorded=recorded) for tree in variables], recorded
