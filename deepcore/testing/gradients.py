@@ -98,7 +98,7 @@ def check_grads(
         If a derivative is wrong. The message names the function, the operand and the element that is furthest
         off.
     KinkError
-        If the derivative does not fit and the function turns out not to be differentiable near the point.
+        If the function turns out not to be differentiable near the point, whether the derivative fits or not.
     ConfigError
         If there is nothing to differentiate with respect to, or ``order`` is less than 1.
 
@@ -256,11 +256,11 @@ class _Differences:
         bend = max(abs(2 * fine_jump - jump) for jump, fine_jump in itertools.pairwise(jumps))
         kink = bend > 4 * rounding + max(1e-3 * scale, allowed) / 2
         vague = own > max(allowed, 0.02 * scale)
-        if excess <= 0 and not vague:
-            return "", excess, False
         if kink:
             slopes = f"{(right[-1] - zero) * 4 / h:.6g} and {(zero - left[-1]) * 4 / h:.6g}"
             return f"its slopes on both sides are {slopes}", max(excess, bend), True
+        if excess <= 0 and not vague:
+            return "", excess, False
         return (
             f"the sweep gives {reverse:.9g} and differences {fine:.9g} ± {own + allowed:.2g}",
             excess + own,
