@@ -104,15 +104,18 @@ class Operation(Primitive[P]):
         if not any(parents) or not is_recording() or self.reason:
             return False
         if not self.complete:
-            names = self.operands * len(parents) if self.variadic else self.operands
-            for name, parent in zip(names, parents, strict=True):
-                if parent is not None and name not in self.rules:
-                    msg = (
-                        f"{self.name}: no derivative rule for {name!r}, so its gradient would be lost; "
-                        "use x.detach() or no_grad() if that is intended"
-                    )
-                    raise GradientError(msg)
+            self._refuse_loss(parents)
         return True
+
+    def _refuse_loss(self, parents: tuple[Node | None, ...]) -> None:
+        names = self.operands * len(parents) if self.variadic else self.operands
+        for name, parent in zip(names, parents, strict=True):
+            if parent is not None and name not in self.rules:
+                msg = (
+                    f"{self.name}: no derivative rule for {name!r}, so its gradient would be lost; "
+                    "use x.detach() or no_grad() if that is intended"
+                )
+                raise GradientError(msg)
 
     def _explained(self, error: Exception, raws: Sequence[Raw]) -> Exception:
         if isinstance(error, (ShapeError, DTypeError, DeviceError, GradientError)):
@@ -141,8 +144,10 @@ class Unary(Operation[P]):
                 value = device.kernels[self.name](raw)
             except (ValueError, TypeError, RuntimeError) as error:
                 raise self._explained(error, (raw,)) from error
-        if parent is None or not self._is_recorded((parent,)) or (parameters and not _is_inexact(value, device)):
+        if parent is None or self.reason or not is_recording() or (parameters and not _is_inexact(value, device)):
             return make(value, device)
+        if not self.complete:
+            self._refuse_loss((parent,))
         saved = tuple([value if name == "y" else raw for name in self.saved])
         return make(value, device, Node(self, (parent,), saved, parameters, value, device))
 
@@ -173,16 +178,20 @@ class Binary(Operation[P]):
             value = device.kernels[self.name](raw_a, raw_b)
         except (ValueError, TypeError, RuntimeError) as error:
             raise self._explained(error, (raw_a, raw_b)) from error
-        if (parent_a is None and parent_b is None) or not self._is_recorded((parent_a, parent_b)):
+        if (parent_a is None and parent_b is None) or self.reason or not is_recording():
             return make(value, device)
+        parents = (parent_a, parent_b)
+        if not self.complete:
+            self._refuse_loss(parents)
         saved: tuple[Raw, ...] = ()
         if self.saved:
             pool = (raw_a, raw_b, value, None)
-            tracked = (parent_a is not None) | (parent_b is not None) << 1
-            saved = tuple([pool[i] for i in self.kept(tracked)])
-            if parent_a is None or parent_b is None:  # an operand may be a number
-                saved = _arrays(saved, (raw_a, raw_b), device)
-        return make(value, device, Node(self, (parent_a, parent_b), saved, None, value, device))
+            if parent_a is None or parent_b is None:
+                kept = self.kept(2 if parent_a is None else 1)
+                saved = _arrays([pool[i] for i in kept], pool[:2], device)  # the other operand may be a number
+            else:
+                saved = tuple([pool[i] for i in self.kept(3)])
+        return make(value, device, Node(self, parents, saved, None, value, device))
 
 
 class Variadic(Operation[P]):

@@ -17,6 +17,21 @@ if TYPE_CHECKING:
     from deepcore._typing import Kernel, Namespace, Raw, Shape
 
 
+class _Namespace:
+    """The standard's namespace: array-api-compat's, but for matmul.
+
+    NumPy's own has been the standard's since 2.0, and the wrapper in front of it costs as much as a small product.
+    """
+
+    matmul = staticmethod(np.matmul)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(array_api_compat.numpy, name)
+
+
+_NAMESPACE = _Namespace()
+
+
 class NumPyBackend(Backend):
     """Arrays of NumPy."""
 
@@ -27,7 +42,7 @@ class NumPyBackend(Backend):
 
     @property
     def namespace(self) -> Namespace:
-        return array_api_compat.numpy
+        return _NAMESPACE
 
     @property
     def devices(self) -> tuple[str, ...]:
