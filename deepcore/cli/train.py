@@ -70,14 +70,17 @@ def train(
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder of the MNIST files; they are downloaded once if there are none.")
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, torch:cpu, ...; see deepcore devices.")] = "cpu",
-    epochs: Annotated[int | None, typer.Option(min=1, help="How often to go through the data.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Samples of a step.")] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="cpu, cuda, torch:cpu, ...; see deepcore devices. Default: DEEPCORE_DEVICE, else cpu."),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="How often to go through the data (digits: 30, mnist: 10).")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Samples of a step (digits: 32, mnist: 50).")] = None,
     lr: Annotated[float, typer.Option(help="Learning rate.")] = 0.001,
     optimizer: Annotated[str, typer.Option(help="adam or sgd.")] = "adam",
     momentum: Annotated[float, typer.Option(help="Momentum of sgd.")] = 0.9,
     seed: Annotated[int, typer.Option(min=0, help="Decides weights, order and split.")] = 0,
-    hidden: Annotated[str | None, typer.Option(help="Units of the hidden layers, such as 100,50.")] = None,
+    hidden: Annotated[str | None, typer.Option(help="Units of the hidden layers (digits: 256,128, mnist: 100,50).")] = None,
     activation: Annotated[str, typer.Option(help="relu, tanh, sigmoid, leaky_relu or identity.")] = "relu",
     save: Annotated[Path | None, typer.Option(help="File for the weights, saved after every epoch.")] = None,
     json_file: Annotated[

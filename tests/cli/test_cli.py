@@ -62,6 +62,16 @@ def mlp(widths: Sequence[int]) -> nn.Module:
 # ------------------------------------------------------------------------------------------------------------ training
 
 
+def test_the_environment_names_the_device_where_the_command_line_does_not(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DEEPCORE_DEVICE", "nowhere")
+    code, said = main("train", "--epochs", 1, monkeypatch=monkeypatch, capsys=capsys)
+    assert code == 1
+    assert "unknown device 'nowhere'" in said
+    assert run("train", "--epochs", 1, "--device", "cpu").exit_code == 0
+
+
 def test_two_epochs_with_files(tmp_path: Path) -> None:
     metrics, weights = tmp_path / "metrics.json", tmp_path / "w.safetensors"
     result = run("train", "--epochs", 2, "--json", metrics, "--save", weights, "--seed", 3)
