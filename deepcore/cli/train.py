@@ -15,6 +15,7 @@ from rich.table import Table
 
 from .. import __version__, data, nn, optim, random
 from .._device import device as find_device
+from .._device import use_device
 from .._errors import ConfigError
 from ..checkpoint import check_writable, replace_file
 from ..metrics import Accuracy
@@ -74,13 +75,17 @@ def train(
         str | None,
         typer.Option(help="cpu, cuda, torch:cpu, ...; see deepcore devices. Default: DEEPCORE_DEVICE, else cpu."),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="How often to go through the data (digits: 30, mnist: 10).")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="How often to go through the data (digits: 30, mnist: 10).")
+    ] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Samples of a step (digits: 32, mnist: 50).")] = None,
     lr: Annotated[float, typer.Option(help="Learning rate.")] = 0.001,
     optimizer: Annotated[str, typer.Option(help="adam or sgd.")] = "adam",
     momentum: Annotated[float, typer.Option(help="Momentum of sgd.")] = 0.9,
     seed: Annotated[int, typer.Option(min=0, help="Decides weights, order and split.")] = 0,
-    hidden: Annotated[str | None, typer.Option(help="Units of the hidden layers (digits: 256,128, mnist: 100,50).")] = None,
+    hidden: Annotated[
+        str | None, typer.Option(help="Units of the hidden layers (digits: 256,128, mnist: 100,50).")
+    ] = None,
     activation: Annotated[str, typer.Option(help="relu, tanh, sigmoid, leaky_relu or identity.")] = "relu",
     save: Annotated[Path | None, typer.Option(help="File for the weights, saved after every epoch.")] = None,
     json_file: Annotated[
@@ -118,7 +123,8 @@ def train(
             check_writable(path)
     training, test = _load(settings)
     random.seed(seed)
-    model = _mlp(math.prod(training.inputs.shape[1:]), settings.hidden, training.n_classes, activation)
+    with use_device(settings.device):
+        model = _mlp(math.prod(training.inputs.shape[1:]), settings.hidden, training.n_classes, activation)
     output.print(f"{dataset}: {len(training):,} samples to train, {len(test):,} to test; on {settings.device}\n")
     output.print(nn.summary(model, (1, *training.inputs.shape[1:])) + "\n", markup=False)
 
