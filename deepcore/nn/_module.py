@@ -134,8 +134,9 @@ class Module:
 
     @property
     def device(self) -> Device:
-        """The device that the parameters are on."""
-        return next((value.device for _, value in self.named_tensors()), find_device())
+        """The device that the parameters are on; the default one, if there are none."""
+        first = next((value.device for _, value in self.named_tensors()), None)
+        return find_device(first)
 
     # ---------------------------------------------------------------------------------------------------- modes
 
