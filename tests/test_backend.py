@@ -152,3 +152,12 @@ def test_an_adapter_of_a_third_party_is_an_equal(monkeypatch: pytest.MonkeyPatch
         assert [b.name for b in known_backends()] == ["third"]
     finally:
         backend_for_module.cache_clear()
+
+
+def test_synchronize_waits_for_what_was_submitted(device: Device) -> None:
+    x = dc.ones((200, 200), device=device)
+    for _ in range(50):
+        x = x @ x / 200
+    dc.synchronize(device)
+    ready = getattr(x._data, "is_ready", lambda: True)  # JAX's arrays can tell; the others compute before they return
+    assert ready()
