@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +13,10 @@ from safetensors import SafetensorError
 from safetensors.numpy import save
 
 from ._errors import DataError, StorageError
+from .data._files import replacing
 
 if TYPE_CHECKING:
+    import os
     from numpy.typing import NDArray
 
     from .nn import Module
@@ -46,15 +47,21 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     try:
         problem = _problem(target)
         if not problem:
-            handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-            os.close(handle)
-            Path(name).unlink()
+            _probe(target.with_name(f".{target.name}.{secrets.token_hex(8)}.part"))
     except OSError as error:
         msg = f"cannot save to {target}: {error.strerror or error}"
         raise StorageError(msg) from error
     if problem:
         msg = f"cannot save to {target}: {problem}"
         raise StorageError(msg)
+
+
+def _probe(path: Path) -> None:
+    # The name is known before there is a file, so that not even Ctrl-C can leave one behind.
+    try:
+        path.open("xb").close()
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _problem(target: Path) -> str:
@@ -97,27 +104,8 @@ def replace_file(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a file so that at every moment either the old or the new content is there, whole."""
     target = Path(path)
     check_writable(target)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(target)
-    except OSError as error:
-        msg = f"cannot save to {target}: {error.strerror or error}"
-        raise StorageError(msg) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    """Return the process's file mode mask, which can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    with replacing(target) as file:
+        file.write(content)
 
 
 def load_weights(path: str | os.PathLike[str], model: Module) -> None:

@@ -87,7 +87,7 @@ def test_weights_of_a_transposed_view_are_saved_in_order(tmp_path: Path) -> None
 # -------------------------------------------------------------------------------------------------- writing at all cost
 
 
-@pytest.mark.parametrize("place", ["os.fsync", "pathlib.Path.replace", "pathlib.Path.chmod", "os.fdopen"])
+@pytest.mark.parametrize("place", ["os.fsync", "pathlib.Path.replace"])
 def test_a_failure_leaves_the_old_file_and_nothing_else(
     place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,6 +119,27 @@ def test_an_interruption_leaves_the_old_file_and_nothing_else(tmp_path: Path, mo
     monkeypatch.undo()
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("which", [1, 2])  # the file that shows whether the folder can be written to, and the content
+def test_an_interruption_as_a_file_is_made_leaves_none(
+    which: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Any] = []
+    opened = Path.open
+
+    def interrupted(path: Path, mode: str) -> Any:
+        made.append(opened(path, mode))
+        if len(made) == which:
+            made[-1].close()
+            raise KeyboardInterrupt
+        return made[-1]
+
+    monkeypatch.setattr(Path, "open", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        replace_file(tmp_path / "w", b"new")
+    assert len(made) == which
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])

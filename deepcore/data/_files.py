@@ -57,7 +57,7 @@ def replacing(destination: Path) -> Generator[BinaryIO]:
             os.fsync(file.fileno())
         partial.replace(destination)
     except OSError as error:
-        message = f"cannot write {destination}: {error.strerror or error}"
+        message = f"cannot save to {destination}: {error.strerror or error}"
         raise StorageError(message) from error
     finally:
         with suppress(OSError):

@@ -171,7 +171,7 @@ def test_a_disk_that_cannot_be_written_is_not_the_mirrors_fault(server: Server, 
     with pytest.raises(StorageError, match="cannot make the directory"):
         fetch([server.url("/good")], tmp_path / "file" / "x", sha256=SHA256)
     (tmp_path / "x").mkdir()
-    with pytest.raises(StorageError, match="cannot write"):
+    with pytest.raises(StorageError, match="cannot save to"):
         fetch([server.url("/good"), server.url("/plain")], tmp_path / "x", sha256=SHA256)
     assert server.asked == ["/good"]
 

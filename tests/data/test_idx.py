@@ -191,7 +191,7 @@ def test_missing_and_unreadable_files(tmp_path: Path) -> None:
         read_idx(tmp_path / "none")
     with pytest.raises(StorageError, match="cannot read"):
         read_idx(tmp_path)
-    with pytest.raises(StorageError, match=r"cannot write .*x: No such file"):
+    with pytest.raises(StorageError, match=r"cannot save to .*x: No such file"):
         write_idx(tmp_path / "none" / "x", np.zeros(1, "u1"))
 
 
