@@ -17,6 +17,7 @@ from .data._files import replacing
 
 if TYPE_CHECKING:
     import os
+
     from numpy.typing import NDArray
 
     from .nn import Module
