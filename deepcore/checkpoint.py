@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,33 +45,34 @@ _TYPES: dict[str, Any] = {
 
 def check_writable(path: str | os.PathLike[str]) -> None:
     """Raise a StorageError unless a file can be written there. Ask before training, not after."""
-    target = Path(path)
+    target = _file(path)
+    # The name is known before there is a file, so that not even Ctrl-C can leave one behind.
+    probe = target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
     try:
-        problem = _problem(target)
-        if not problem:
-            _probe(target.with_name(f".{target.name}.{secrets.token_hex(8)}.part"))
+        probe.open("xb").close()
     except OSError as error:
         msg = f"cannot save to {target}: {error.strerror or error}"
         raise StorageError(msg) from error
+    finally:
+        with suppress(OSError):
+            probe.unlink()
+
+
+def _file(path: str | os.PathLike[str]) -> Path:
+    """Return a path that is a file or can become one."""
+    target = Path(path)
+    problem = ""
+    try:
+        if target.is_dir():
+            problem = "it is a folder; give the name of a file in it"
+        elif target.exists() and not target.is_file():
+            problem = "it is a device or a pipe, which a file would replace"
+    except OSError as error:
+        problem = error.strerror or str(error)
     if problem:
         msg = f"cannot save to {target}: {problem}"
         raise StorageError(msg)
-
-
-def _probe(path: Path) -> None:
-    # The name is known before there is a file, so that not even Ctrl-C can leave one behind.
-    try:
-        path.open("xb").close()
-    finally:
-        path.unlink(missing_ok=True)
-
-
-def _problem(target: Path) -> str:
-    if target.is_dir():
-        return "it is a folder; give the name of a file in it"
-    if target.exists() and not target.is_file():
-        return "it is a device or a pipe, which a file would replace"
-    return ""
+    return target
 
 
 def save_weights(path: str | os.PathLike[str], model: Module) -> None:
@@ -103,9 +105,7 @@ def save_weights(path: str | os.PathLike[str], model: Module) -> None:
 
 def replace_file(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a file so that at every moment either the old or the new content is there, whole."""
-    target = Path(path)
-    check_writable(target)
-    with replacing(target) as file:
+    with replacing(_file(path)) as file:
         file.write(content)
 
 

@@ -16,6 +16,8 @@ from deepcore.checkpoint import check_writable, load_weights, replace_file, save
 from deepcore.random import Generator
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from deepcore._device import Device
 
 
@@ -121,24 +123,22 @@ def test_an_interruption_leaves_the_old_file_and_nothing_else(tmp_path: Path, mo
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("which", [1, 2])  # the file that shows whether the folder can be written to, and the content
+@pytest.mark.parametrize("write", [check_writable, lambda path: replace_file(path, b"new")])
 def test_an_interruption_as_a_file_is_made_leaves_none(
-    which: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    write: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[Any] = []
     opened = Path.open
 
     def interrupted(path: Path, mode: str) -> Any:
         made.append(opened(path, mode))
-        if len(made) == which:
-            made[-1].close()
-            raise KeyboardInterrupt
-        return made[-1]
+        made[-1].close()
+        raise KeyboardInterrupt
 
     monkeypatch.setattr(Path, "open", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        replace_file(tmp_path / "w", b"new")
-    assert len(made) == which
+        write(tmp_path / "w")
+    assert len(made) == 1
     assert not list(tmp_path.iterdir())
 
 

@@ -121,16 +121,18 @@ class Trainer:
             raise ConfigError(msg)
         loader = _loader(data, batch_size=batch_size, shuffle=True, seed=seed)
         self._check(loader.dataset)
+        validating = None
         if validation is not None:
-            self._check(_loader(validation, batch_size=batch_size, shuffle=False, seed=0).dataset)
+            validating = _loader(validation, batch_size=max(batch_size, 256), shuffle=False, seed=0)
+            self._check(validating.dataset)
         history = History()
         self._tell("on_fit_start", epochs=epochs, samples=len(loader.dataset))
         try:
             for epoch in range(1, epochs + 1):
                 self._tell("on_epoch_start", epoch)
                 values = self._epoch(loader, epoch)
-                if validation is not None:
-                    measured = self.evaluate(validation, batch_size=max(batch_size, 256))
+                if validating is not None:
+                    measured = self._measured(validating)
                     values |= {f"val_{name}": value for name, value in measured.items()}
                 history.epochs.append({"epoch": epoch, **values})
                 self._tell("on_epoch_end", epoch, values)
@@ -179,6 +181,10 @@ class Trainer:
         """Return the loss and the metrics on data, in evaluation mode."""
         loader = _loader(data, batch_size=batch_size, shuffle=False, seed=0)
         self._check(loader.dataset)
+        return self._measured(loader)
+
+    def _measured(self, loader: DataLoader) -> dict[str, float]:
+        """Return the loss and the metrics on data that has been checked."""
         for metric in self.metrics:
             metric.reset()
         total, seen = 0.0, 0
