@@ -28,8 +28,26 @@ if TYPE_CHECKING:
 
 ENTRY_POINTS: Final = "deepcore.backends"
 
+EXTENSIONS: Final = ("fft", "linalg", "special")
+"""Namespaces within the namespace: the standard's extensions and our own. Names of their functions are dotted."""
+
 composites: Final[dict[str, Callable[..., Any]]] = {}
 """Forward computations that deepcore writes itself, ``forward(xp, *operands, **parameters)``, by name."""
+
+
+class Extension:
+    """The functions of one extension, found by their dotted names: ``xp.linalg.inv`` is ``lookup("linalg.inv")``."""
+
+    def __init__(self, name: str, lookup: Callable[[str], Any]) -> None:
+        self._prefix = f"{name}."
+        self._lookup = lookup
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        found = self._lookup(self._prefix + name)
+        self.__dict__[name] = found
+        return found
 
 
 class Library:
@@ -53,6 +71,8 @@ class Kernels(dict[str, "Kernel"]):
     def __init__(self, backend: Backend) -> None:
         super().__init__()
         self._backend = backend
+        for name in EXTENSIONS:
+            setattr(self, name, Extension(name, self.__getitem__))
 
     def __missing__(self, name: str) -> Kernel:
         kernel: Kernel

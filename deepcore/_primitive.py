@@ -23,7 +23,7 @@ import inspect
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec
 
-from ._backend import composites
+from ._backend import EXTENSIONS, composites
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -117,7 +117,7 @@ class Primitive(Generic[P]):
 
     def __init__(self, function: Callable[..., Any], samples: Sequence[Sample], *, composite: bool) -> None:
         self.function = function
-        self.name = function.__name__.rstrip("_")
+        self.name = _name(function)
         self.chapter = function.__module__.rpartition(".")[2]
         self.samples = samples
         self.composite = composite
@@ -135,7 +135,7 @@ class Primitive(Generic[P]):
         self.complete = False
         self._users: dict[str, int] = {}
         self._kept: dict[int, tuple[int, ...]] = {}
-        self.__name__ = self.__qualname__ = self.name
+        self.__name__ = self.__qualname__ = self.name.rpartition(".")[2]
         self.__doc__ = function.__doc__
         self.__module__ = function.__module__
         self.__signature__ = self.signature
@@ -198,6 +198,13 @@ class Primitive(Generic[P]):
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}{self.signature}>"
+
+
+def _name(function: Callable[..., Any]) -> str:
+    """Return the name in the namespace: dotted for a function of an extension, ``deepcore.linalg`` and the like."""
+    name = function.__name__.rstrip("_")
+    package = function.__module__.split(".")[1:2]
+    return f"{package[0]}.{name}" if package and package[0] in EXTENSIONS else name
 
 
 def _is_operand(parameter: inspect.Parameter) -> bool:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from ._backend import EXTENSIONS, Extension
 from ._errors import GradientError
 from ._primitive import registry
 
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 
 class Operations:
     """Every declared operation as an attribute: the namespace in which rules compute when they are recorded."""
+
+    def __init__(self) -> None:
+        for name in EXTENSIONS:
+            setattr(self, name, Extension(name, self.__getattr__))
 
     def __getattr__(self, name: str) -> Any:
         try:

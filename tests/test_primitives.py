@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pytest
 
 import deepcore as dc
-from deepcore._backend import composites
+from deepcore._backend import EXTENSIONS, composites
 from deepcore._primitive import Primitive, Sample, registry
 from deepcore._record import Binary, Operation, Unary, composite
 from deepcore._sweep import op
@@ -108,8 +109,8 @@ def test_every_operand_has_a_rule_or_is_never_differentiated(declared: Primitive
 def test_names_are_those_of_the_public_namespace() -> None:
     outside = {"alias", "scatter", "transfer"}
     for declared in PRIMITIVES:
-        if declared.__module__.startswith("deepcore.ops") and declared.name not in outside:
-            assert getattr(dc, declared.name) is declared
+        if declared.__module__.split(".")[1] in ("ops", *EXTENSIONS) and declared.name not in outside:
+            assert attrgetter(declared.name)(dc) is declared
 
 
 # ------------------------------------------------------------------------------------------------------------ forward
