@@ -11,6 +11,8 @@ Tensor([0., 1.], dtype=float32)
 """
 
 from . import data as data
+from . import fft as fft
+from . import linalg as linalg
 from . import metrics as metrics
 from . import nn as nn
 from . import optim as optim
