@@ -86,9 +86,12 @@ class Rule:
         The rule itself.
     needs
         The names of its arguments after ``dy``.
+    sources
+        Where each of them comes from: a position in what the node saved, a parameter's name and its default, or the
+        name of what the sweep knows.
     """
 
-    __slots__ = ("function", "needs")
+    __slots__ = ("function", "needs", "sources")
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
@@ -97,6 +100,7 @@ class Rule:
             msg = f"the first argument of a derivative rule is dy, not {first!r}"
             raise TypeError(msg)
         self.needs = tuple(rest)
+        self.sources: tuple[tuple[int | str, Any], ...] = ()
 
 
 class Primitive(Generic[P]):
@@ -122,6 +126,8 @@ class Primitive(Generic[P]):
         The named tuple of the results, where there are several.
     outputs
         Their names; empty where there is one result.
+    by_position
+        The rule for each operand, in order.
     saved
         What its rules need of the forward computation.
     complete
@@ -159,6 +165,7 @@ class Primitive(Generic[P]):
         self.defaults = {p.name: p.default for p in rest}
         self.saved: tuple[str, ...] = ()
         self.complete = False
+        self.by_position: tuple[Rule | None, ...] = ()
         self._users: dict[str, int] = {}
         self._kept: dict[int, tuple[int, ...]] = {}
         self.__name__ = self.__qualname__ = self.name.rpartition(".")[2]
@@ -210,6 +217,15 @@ class Primitive(Generic[P]):
                 self._users[needed] = self._users.get(needed, 0) | tracked
         self.saved = tuple(name for name in (*self.operands, *self.values, "shapes") if name in self._users)
         self.complete = self.joint is not None or all(name in self.rules for name in self.outputs or self.operands)
+        self.by_position = tuple([self.rules.get(name) for name in self.operands])
+        for rule in (self.joint, *self.rules.values()):
+            if rule is not None:
+                rule.sources = tuple([self._source(name) for name in rule.needs])
+
+    def _source(self, name: str) -> tuple[int | str, Any]:
+        if name in self.saved:
+            return self.saved.index(name), None
+        return name, self.defaults.get(name)
 
     def kept(self, tracked: int) -> tuple[int, ...]:
         """Return what the tape keeps when some operands are tracked (bit i for operand i).

@@ -178,13 +178,13 @@ class Tensor:
         if not isinstance(gradient, Tensor):
             msg = f"backward(): the gradient is a {type(gradient).__name__}, not a tensor; use deepcore.asarray(...)"
             raise DTypeError(msg)
-        if gradient.shape != self.shape:
+        if gradient._data.shape != self._data.shape:
             msg = f"backward(): the gradient has shape {gradient.shape}, and the tensor {self.shape}"
             raise ShapeError(msg)
-        if gradient.device is not self.device:
+        if gradient._device is not self._device:
             msg = f"backward(): the gradient is on {gradient.device}, and the tensor on {self.device}"
             raise DeviceError(msg)
-        if gradient.dtype is not self.dtype:
+        if gradient._data.dtype != self._data.dtype:
             msg = f"backward(): the gradient is {gradient.dtype}, and the tensor {self.dtype}"
             raise DTypeError(msg)
         return gradient

@@ -63,7 +63,8 @@ ARITHMETIC = ("add", "subtract", "multiply", "divide", "pow", "atan2", "hypot", 
 @examples
 @given(shapes=broadcastable())
 def test_two_operands(name: str, shapes: tuple[Shape, Shape], device: Device) -> None:
-    check_grads(registry[name], *pair(shapes, device))
+    operation: Any = registry[name]
+    check_grads(operation, *pair(shapes, device))
 
 
 @examples
