@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ._backend import EXTENSIONS, Extension
 from ._errors import GradientError
 from ._primitive import registry
+from ._tape import Output, Parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -79,6 +80,7 @@ def sweep(
             continue
         if node.primitive is None if wanted is None else node in wanted:
             found[node] = dy
+            continue
         if node.primitive is None or active.isdisjoint(node.parents):
             continue
         for parent, dx in _operand_cotangents(node.primitive, node, dy, active, lift):
@@ -125,6 +127,8 @@ def _operand_cotangents(
         )
         raise GradientError(msg)
     wanted = [(i, parent) for i, parent in enumerate(node.parents) if parent is not None and parent in active]
+    if isinstance(node, Output):
+        return [(wanted[0][1], Parts({node.name: dy}))]
     recorded = lift is not None
     known: dict[str, Any] = {}
     if primitive.joint is not None:

@@ -187,8 +187,8 @@ class Continuous(State):
         Examples
         --------
         >>> import deepcore as dc
-        >>> dc.random.Generator(0).exponential((2,), rate=10)
-        Tensor([0.33598083, 0.4461351 ], dtype=float32)
+        >>> dc.random.Generator(0).exponential((2,), rate=2)
+        Tensor([1.6799042, 2.2306755], dtype=float32)
         """
         where, own, place = _common("exponential", shape, dtype, device, rate=rate)
         if not isinstance(rate, Tensor) and not 0.0 < rate < math.inf:

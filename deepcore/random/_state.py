@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final
 
 from .._errors import StateError
 from ._bits import check_seed, check_word, folded, words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
     from typing import Self
 
 
@@ -24,6 +26,9 @@ class State:
     def _next(self) -> tuple[int, int]:
         """Return the key of the next draw, and count it."""
         key = (self.seed, self.draw)
+        users = _users.get()
+        if users is not None:
+            users.setdefault(self, key)
         self.draw += 1
         return key
 
@@ -97,3 +102,36 @@ class State:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(seed={self.seed}, draw={self.draw})"
+
+
+_users: Final[ContextVar[dict[State, tuple[int, int]] | None]] = ContextVar("generators that draw", default=None)
+
+
+@contextmanager
+def watched() -> Generator[dict[State, tuple[int, int]]]:
+    """Collect the generators that are drawn from in this block, each with the key of its first draw there."""
+    outer = _users.get()
+    users: dict[State, tuple[int, int]] = {}
+    token = _users.set(users)
+    try:
+        yield users
+    finally:
+        _users.reset(token)
+        if outer is not None:
+            for generator, key in users.items():
+                outer.setdefault(generator, key)
+
+
+@contextmanager
+def replayed(keys: Mapping[State, tuple[int, int]]) -> Generator[None]:
+    """Draw in this block what was drawn from these keys on, and go on after it as if nothing had been drawn."""
+    before = {generator: (generator.seed, generator.draw) for generator in keys}
+    token = _users.set(None)
+    try:
+        for generator, key in keys.items():
+            generator.seed, generator.draw = key
+        yield
+    finally:
+        _users.reset(token)
+        for generator, key in before.items():
+            generator.seed, generator.draw = key
