@@ -26,7 +26,7 @@ class GradientError(DeepcoreError, RuntimeError):
 
 
 class NumericalError(DeepcoreError, FloatingPointError):
-    """NaN or infinity where numbers were expected; the message says where it first appeared."""
+    """NaN or infinity where numbers were expected, a singular matrix, or an iteration that does not converge."""
 
 
 class DataError(DeepcoreError, ValueError):

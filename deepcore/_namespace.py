@@ -11,7 +11,7 @@ import inspect
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from . import _dtype, ops
+from . import _dtype, fft, linalg, ops
 from ._device import default_device, devices, use_device
 from ._errors import ConfigError
 from ._sweep import op
@@ -72,16 +72,23 @@ class Namespace(ModuleType):
         super().__init__("deepcore", f"The Array API standard on {device}.")
         self.__dict__.update(CONSTANTS)
         self.__dict__.update({("bool" if n == "bool_" else n): t for n, t in _dtype.DTYPES.items()})
-        for name, value in vars(ops).items():
-            if callable(value) and not name.startswith("_"):
-                creates = getattr(value, "__module__", "") == creation.__name__ and _takes_device(value)
-                self.__dict__[name] = _on(value, device) if creates else value
+        self.__dict__.update(_bound_functions(ops, device))
         self.__dict__["asarray"] = _asarray_on(device)
+        for extension in (fft, linalg):
+            name = extension.__name__.rpartition(".")[2]
+            self.__dict__[name] = ModuleType(f"deepcore.{name}", extension.__doc__)
+            self.__dict__[name].__dict__.update(_bound_functions(extension, device))
         self.__array_api_version__ = API_VERSION
         self.__array_namespace_info__ = functools.partial(Info, device)
 
     def __repr__(self) -> str:
         return self.__doc__ or ""
+
+
+def _bound_functions(module: ModuleType, device: Device) -> dict[str, Callable[..., Any]]:
+    """Return the functions of a module, those that create arrays with another default device."""
+    functions = {name: value for name, value in vars(module).items() if callable(value) and not name.startswith("_")}
+    return {name: _on(value, device) if _takes_device(value) else value for name, value in functions.items()}
 
 
 def _takes_device(function: Callable[..., Any]) -> bool:

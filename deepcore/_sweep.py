@@ -6,6 +6,10 @@ $$\bar x = \bar y\,\frac{\partial f_n}{\partial f_{n-1}} \cdots \frac{\partial f
 
 one vector-Jacobian product per node, latest first. Nodes are numbered as they are made, so "latest first" is a sort.
 
+The cotangent of a complex $z = a + ib$ is $\bar z = \partial L/\partial a + i\,\partial L/\partial b$, the direction
+of steepest ascent, as in PyTorch (JAX has its conjugate). Inside, rules have the plain form $\bar x = f'(x)\,\bar y$,
+because complex cotangents are conjugated where they enter the sweep and where they leave it.
+
 Reference: A. Griewank and A. Walther, *Evaluating Derivatives*, 2nd edition, SIAM 2008, section 3.2.
 """
 
@@ -17,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from ._backend import EXTENSIONS, Extension
 from ._errors import GradientError
 from ._primitive import registry
-from ._tape import Output, Parts
+from ._tape import Bundle, Output, Parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -70,16 +74,17 @@ def sweep(
         Whether to drop what each node saved once its rules have run.
     """
     nodes = _reachable(roots)
+    recorded = lift is not None
     wanted = None if targets is None else set(targets)
     active = set(nodes) if wanted is None else _leading_to(wanted, nodes)
-    cotangents = dict(roots)
+    cotangents = {node: _conjugated(dy, node, recorded=recorded) for node, dy in roots.items()}
     found: dict[Node, Any] = {}
     for node in reversed(nodes):
         dy = cotangents.pop(node, None)
         if dy is None:
             continue
         if node.primitive is None if wanted is None else node in wanted:
-            found[node] = dy
+            found[node] = _conjugated(dy, node, recorded=recorded)
             continue
         if node.primitive is None or active.isdisjoint(node.parents):
             continue
@@ -117,6 +122,13 @@ def _leading_to(targets: set[Node], nodes: list[Node]) -> set[Node]:
     return active
 
 
+def _conjugated(dy: Any, node: Node, *, recorded: bool) -> Any:
+    """Return a cotangent in the other of the two conventions: they differ for complex values alone."""
+    if node.dtype not in node.device.backend.complex_dtypes:
+        return dy
+    return op.conj(dy) if recorded else node.device.kernels.conj(dy)
+
+
 def _operand_cotangents(
     primitive: Primitive[...], node: Node, dy: Any, active: set[Node], lift: Lift | None
 ) -> list[tuple[Node, Any]]:
@@ -129,12 +141,17 @@ def _operand_cotangents(
     wanted = [(i, parent) for i, parent in enumerate(node.parents) if parent is not None and parent in active]
     if isinstance(node, Output):
         return [(wanted[0][1], Parts({node.name: dy}))]
-    recorded = lift is not None
     known: dict[str, Any] = {}
     if primitive.joint is not None:
         known = _known(primitive, node, lift)
         cotangents = primitive.joint.function(dy, *[known[name] for name in primitive.joint.needs])
         pairs = [(parent, cotangents[i]) for i, parent in wanted]
+    elif primitive.outputs:
+        known = _known(primitive, node, lift)
+        parent = wanted[0][1]
+        known["shape"] = parent.shape
+        rules = [(primitive.rules[name], part) for name, part in dy.items()]
+        pairs = [(parent, rule.function(part, *[known[name] for name in rule.needs])) for rule, part in rules]
     else:
         pairs = []
         for i, parent in wanted:
@@ -143,6 +160,7 @@ def _operand_cotangents(
                 known = known or _known(primitive, node, lift)
                 known["shape"] = parent.shape
             pairs.append((parent, rule.function(dy, *[known[name] for name in rule.needs])))
+    recorded = lift is not None
     return [(parent, _fit(dx, parent, primitive, recorded=recorded)) for parent, dx in pairs if dx is not None]
 
 
@@ -162,6 +180,8 @@ def _saved(primitive: Primitive[...], node: Node, lift: Lift | None) -> dict[str
             continue
         if isinstance(value, list):
             saved[name] = [lift(raw, parent, node) for raw, parent in zip(value, node.parents, strict=True)]
+        elif isinstance(node, Bundle) and name in primitive.outputs:
+            saved[name] = lift(value, Output(node, name, value), node)
         elif value is not None:
             saved[name] = lift(value, sources[name], node)
     return saved
@@ -178,6 +198,9 @@ def _fit(dx: Any, parent: Node, primitive: Primitive[...], *, recorded: bool) ->
         dx = _sum_to(dx, parent.shape, primitive, xp)
     raw = dx._data if recorded else dx
     if raw.dtype != parent.dtype:
+        complex_dtypes = parent.device.backend.complex_dtypes
+        if raw.dtype in complex_dtypes and parent.dtype not in complex_dtypes:
+            dx = xp.real(dx)  # a real operand moves the result along the real axis of its cotangent alone
         dtype = parent.device.backend.dtypes[parent.dtype] if recorded else parent.dtype
         dx = xp.astype(dx, dtype)
     return dx

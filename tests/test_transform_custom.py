@@ -73,7 +73,7 @@ def test_trees_of_arguments_cotangents_and_none() -> None:
 
     def bwd(residuals: Any, cotangent: Any) -> Any:
         seen.append(cotangent)
-        a, b, note = residuals
+        _, b, note = residuals
         assert note == "note"
         return (b * cotangent["y"] + cotangent["same"][0], None), {"n": None, "w": None}
 
@@ -214,3 +214,11 @@ def test_stop_gradient() -> None:
     assert not tree["a"][0].requires_grad
     assert not tree["b"].requires_grad
     assert dc.hessian(lambda x: dc.sum(x**2 * dc.stop_gradient(x)))(x.detach()).tolist() == [[4.0]]
+
+
+def test_a_complex_rule_has_the_convention_of_the_gradient() -> None:
+    square = dc.custom_vjp(lambda z: z * z)
+    square.defvjp(lambda z: (z * z, z), lambda z, dy: (2 * dc.conj(z) * dy,))
+    z = dc.asarray([0.5 + 2.0j])
+    got, expected = (dc.grad(lambda z, f=f: dc.sum(dc.imag(f(z))))(z) for f in (square, lambda z: z * z))
+    assert got.tolist() == expected.tolist() == [4.0 + 1.0j]

@@ -10,7 +10,7 @@ from .._tape import Bundle, Leaf, Output
 from .._tensor import Tensor, make
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence, Set
+    from collections.abc import Callable, Sequence
 
     from .._tape import Node
     from .._typing import Namespace, Raw
@@ -68,7 +68,7 @@ def stand_in(x: Tensor) -> Tensor:
     return make(x._data, x._device, Leaf(x._data, x._device))
 
 
-def came_in(roots: Set[Node], since: int, stand_ins: Set[Node] = frozenset()) -> list[Node]:
+def came_in(roots: set[Node], since: int, stand_ins: set[Node] | frozenset[Node] = frozenset()) -> list[Node]:
     """Return the nodes from before a moment that lead to the roots, other than through stand-ins, the oldest first."""
     seen, stack, found = set(roots), list(roots), list[Any]()
     while stack:
@@ -135,13 +135,13 @@ def record(
         recorded = xp is op
         if recorded:
             operands = [make(x._data, parent.device, parent) for x, parent in zip(inputs, parents, strict=True)]
-            cotangents = {int(i): part for i, part in dy.items()}
-            return list(pullback(cotangents, operands, None, recorded))
-        operands = [make(x, parent.device) for x, parent in zip(inputs, parents, strict=True)]
-        cotangents = {int(i): make(part, devices[int(i)]) for i, part in dy.items()}
+            cotangents = {int(i): _conjugated(part) for i, part in dy.items()}
+        else:
+            operands = [make(x, parent.device) for x, parent in zip(inputs, parents, strict=True)]
+            cotangents = {int(i): _conjugated(make(part, devices[int(i)])) for i, part in dy.items()}
         further = inputs.further if isinstance(inputs, Saved) else None
-        found = pullback(cotangents, operands, further, recorded)
-        return [None if dx is None else dx._data for dx in found]
+        found = [None if dx is None else _conjugated(dx) for dx in pullback(cotangents, operands, further, recorded)]
+        return found if recorded else [None if dx is None else dx._data for dx in found]
 
     bundle = Bundle(Call(name, Rule(pull)), tuple(parents), (saved,), None, devices[0])
     return [_output(bundle, i, value) for i, value in enumerate(values)]
@@ -151,6 +151,11 @@ def _output(bundle: Bundle, i: int, value: Tensor) -> Tensor:
     node = Output(bundle, str(i), value._data)
     node.device = value._device
     return make(value._data, value._device, node)
+
+
+def _conjugated(dx: Tensor) -> Tensor:
+    """Return a cotangent in the other of the two conventions, that of rules and that of everybody else."""
+    return op.conj(dx) if dx.dtype.is_kind("complex floating") else dx
 
 
 def name_of(function: object) -> str:

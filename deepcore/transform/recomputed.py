@@ -102,8 +102,8 @@ def checkpoint(function: Callable[..., Any], /) -> Callable[..., Any]:
                 _, outputs = taken_out(_run(function, form, variables), has_node)
             if len(outputs) != count or came_in(nodes(outputs), since, stand_ins) != used:
                 msg = (
-                    f"{name}: the function did not compute the same when it was run again in the backward pass; it must "
-                    "depend on nothing that changes, and no tensor that it uses may be changed in place in between"
+                    f"{name}: the function did not compute the same when it was run again in the backward pass; it "
+                    "must depend on nothing that changes, and no tensor that it uses may be changed in place meanwhile"
                 )
                 raise GradientError(msg)
             return outputs
@@ -113,6 +113,10 @@ def checkpoint(function: Callable[..., Any], /) -> Callable[..., Any]:
         return put_in(result, record(name, [*given_nodes, *used], saved, outputs, pullback))
 
     return wrapped
+
+
+remat = checkpoint
+"""The same by its other name, which it has in ``deepcore``, where ``checkpoint`` is the module that saves weights."""
 
 
 def _run(function: Callable[..., Any], form: Any, tensors: list[Tensor]) -> Any:
