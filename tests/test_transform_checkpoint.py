@@ -89,6 +89,15 @@ def test_what_is_not_an_argument_and_computed_from_what_is() -> None:
         assert_close(got, expected, rtol=1e-12)
 
 
+def test_an_argument_that_is_used_without_being_given_too() -> None:
+    x = numbers(0.3, 0.8)
+    for derivative in (dc.grad, dc.hessian):
+        got, expected = (
+            derivative(lambda x, w=w: dc.sum(w(lambda y: y * dc.exp(x * y))(x)))(x) for w in (checkpoint, lambda g: g)
+        )
+        assert_close(got, expected, rtol=1e-12)
+
+
 def test_trees_and_what_passes_through(device: Device) -> None:
     constant = dc.asarray([1, 2], device=device)
     outside = dc.asarray([2.0, 3.0], device=device, requires_grad=True)

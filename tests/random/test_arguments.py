@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import deepcore as dc
-from deepcore.random import Generator, default_generator
+from deepcore.random import Generator, default_generator, generator
 
 if TYPE_CHECKING:
     from deepcore._device import Device
@@ -180,6 +180,11 @@ def test_choices_that_cannot_be_made() -> None:
     with pytest.raises(dc.ConfigError, match="permutation: x is an integer from 0"):
         g.permutation(-1)
     assert g.draw == 0  # what is refused is not a draw
+
+
+def test_a_choice_at_the_edge_of_a_probability(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generator, "uniforms", lambda *key: np.asarray([0.0, 0.25, 0.5, 1 - 2.0**-53]))
+    assert Generator().choice(5, 4, p=[0.0, 0.25, 0.0, 0.75, 0.0]).tolist() == [1, 3, 3, 3]
 
 
 def test_categories(device: Device) -> None:
