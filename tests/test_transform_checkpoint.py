@@ -247,6 +247,19 @@ def test_draws_in_a_derivative_inside_a_checkpoint() -> None:
     assert run(checkpoint) == pytest.approx(run(lambda f: f), rel=1e-13)
 
 
+def test_what_is_drawn_again_is_not_drawn_by_whoever_is_running() -> None:
+    def run(wrap: Callable[..., Any]) -> list[float]:
+        dc.random.seed(4)
+        _, pullback = dc.vjp(
+            checkpoint(lambda x: x**3 * dc.random.uniform(3, dtype=dc.float64)), numbers(1.0, 2.0, 3.0)
+        )
+        dc.random.uniform(3)
+        f = wrap(lambda x: dc.sum(pullback(x)[0] * x * dc.random.normal(3, dtype=dc.float64)))
+        return dc.grad(f)(numbers(0.5, 1.0, 2.0)).tolist()
+
+    assert run(checkpoint) == pytest.approx(run(lambda f: f), rel=1e-13)
+
+
 def test_an_error_leaves_recording_and_generators_as_they_were() -> None:
     fail = [False]
 
@@ -297,3 +310,29 @@ def test_decompositions_inside() -> None:
     x = dc.asarray(np.cos(np.arange(9.0)).reshape(3, 3) + 2 * np.eye(3))
     v = dc.asarray(np.sin(np.arange(9.0)).reshape(3, 3))
     assert_close(dc.hvp(checkpoint(f), x, v), dc.hvp(f, x, v), rtol=1e-11)
+
+
+@pytest.mark.parametrize("derivative", [dc.grad, dc.hessian])
+def test_a_pullback_of_a_decomposition_from_outside(derivative: Callable[..., Any]) -> None:
+    a = dc.asarray(np.cos(np.arange(4.0)).reshape(2, 2) + 2 * np.eye(2))
+    x = numbers(0.3, -0.2, 0.7, 1.1).reshape(2, 2)
+
+    def f(x: dc.Tensor, wrap: Callable[..., Any]) -> dc.Tensor:
+        _, pullback = dc.vjp(lambda a: dc.linalg.qr(a * x)[0], a)
+        return dc.sum(wrap(lambda u: pullback(u * u)[0])(x) ** 2)
+
+    got, expected = (derivative(lambda x, w=w: f(x, w))(x) for w in (checkpoint, lambda g: g))
+    assert_close(got, expected, rtol=1e-10, atol=1e-12)
+
+
+def test_results_on_several_devices() -> None:
+    pytest.importorskip("array_api_strict")
+    f = checkpoint(lambda x: (2 * x, (x * x).to_device("array_api_strict:device1")))
+
+    def total(x: dc.Tensor) -> dc.Tensor:
+        y, z = f(x)
+        # The cotangent of z is summed over the axis that z is stretched along, where z is.
+        return dc.sum(y) + dc.sum(z * dc.ones((3, 2), dtype=dc.float64, device=z.device)).to_device("cpu")
+
+    assert dc.grad(total)(numbers(1.0, 2.0)).tolist() == [2 + 3 * 2.0, 2 + 3 * 4.0]
+    assert dc.hessian(total)(numbers(1.0, 2.0)).tolist() == [[6.0, 0.0], [0.0, 6.0]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,6 +55,43 @@ def test_a_stable_derivative() -> None:
     check_grads(log1pexp, numbers(-1.0, 0.5, 3.0), order=2)
 
 
+def test_fwd_may_call_the_function_itself() -> None:
+    @dc.custom_vjp
+    def square(x: dc.Tensor) -> dc.Tensor:
+        return x * x
+
+    def fwd(x: dc.Tensor) -> Any:
+        y = square(x)
+        return y, y
+
+    square.defvjp(fwd, lambda y, dy: (10 * y * dy,))
+    f: Any = lambda x: dc.sum(square(x))  # noqa: E731 - a function is rebound to its derivative
+    for order in (1, 2, 3):  # y' = 10 y, also of the y that is the residual
+        f = dc.grad(f)
+        assert f(dc.asarray(3.0)).item() == 9 * 10**order
+
+
+def test_the_tape_keeps_the_residuals_alone() -> None:
+    def fwd(x: dc.Tensor, n: int) -> Any:
+        for _ in range(20):
+            x = dc.tanh(x)
+        return x, x
+
+    x = dc.asarray(np.linspace(-1, 1, 10_000), requires_grad=True)
+    f = cube_with(lambda y, dy: (y * dy, None), fwd)
+    tracemalloc.start()
+    try:
+        y = dc.sum(f(x))
+        gc.collect()
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 1.5 * 10_000 * 8
+    y.backward()
+    assert x.grad is not None
+    assert x.grad.numpy().any()
+
+
 def test_keywords_defaults_and_arguments_that_are_no_tensors() -> None:
     f = cube_with(lambda x, dy: (3 * x**2 * dy, None))
     x = numbers(2.0)
@@ -96,7 +135,8 @@ def test_first_derivatives_record_nothing_in_the_rule() -> None:
     recording: list[bool] = []
 
     def bwd(x: dc.Tensor, dy: dc.Tensor) -> Any:
-        recording.append(dc.is_grad_enabled() and x.requires_grad)
+        recording.append(dc.is_grad_enabled())
+        assert x.requires_grad is dc.is_grad_enabled()
         return 3 * x**2 * dy, None
 
     f = cube_with(bwd)

@@ -18,7 +18,7 @@ from ._inverse import exponential_quantile, gumbel_quantile, normal_probability,
 from ._state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from .._device import Device
     from .._typing import DeviceLike, Shape
@@ -245,6 +245,11 @@ def _common(
     if not own.is_kind("real floating"):
         msg = f"{function}: the result is real floating point, and cannot be {own}"
         raise DTypeError(msg)
+    return common_shape(function, shape, tensors), own, place
+
+
+def common_shape(function: str, shape: int | Shape | None, tensors: Mapping[str, Tensor]) -> Shape:
+    """Return the shape of a result: the one asked for, if parameters fit it, or else the common one of parameters."""
     given = as_shape(shape)
     wanted = [x.shape for x in tensors.values()] + ([] if shape is None else [given])
     try:
@@ -255,7 +260,7 @@ def _common(
         shapes = ", ".join(f"{name} {x.shape}" for name, x in tensors.items())
         msg = f"{function}: parameters of shapes {shapes} do not fit the shape {given} of the result"
         raise ShapeError(msg)
-    return common, own, place
+    return common
 
 
 def as_shape(shape: int | Shape | None) -> Shape:

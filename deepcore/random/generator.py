@@ -15,7 +15,7 @@ from .._sweep import op
 from .._tensor import Tensor, make
 from ..ops.creation import default_dtype
 from ._bits import WORDS, below, check_word, order, uniforms
-from ._continuous import Continuous, _uniform, as_shape
+from ._continuous import Continuous, _uniform, as_shape, common_shape
 from ._inverse import exponential_quantile, transformed
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Generator(Continuous):
         Tensor([1., 1., 0., 1., 1., 1., 1., 0.], dtype=float32)
         """
         if isinstance(p, Tensor):
-            where = p.shape if shape is None else as_shape(shape)
+            where = common_shape("bernoulli", shape, {"p": p})
             own, place = dtype or p.dtype, p.device if device is None else find_device(device)
         else:
             if not 0.0 <= p <= 1.0:

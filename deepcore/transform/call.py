@@ -75,7 +75,8 @@ def came_in(roots: set[Node], since: int, stand_ins: set[Node] | frozenset[Node]
         node = stack.pop()
         if node in stand_ins:
             continue
-        if node.order < since:
+        if node.order < since and not isinstance(node, Bundle):
+            # An earlier bundle comes in by its results; where a rule lifts these anew, by what it was computed from.
             found.append(node)
             continue
         for parent in node.parents:

@@ -92,7 +92,7 @@ def checkpoint(function: Callable[..., Any], /) -> Callable[..., Any]:
                 if not recorded:
                     roots = {node: dy._data for node, dy in roots.items()}
                 targets += used
-                found = sweep(roots, targets=targets, lift=lift if recorded else None, release=not recorded)
+                found = sweep(roots, targets=targets, lift=lift if recorded else None, release=False)
             return [found.get(t) if recorded or t not in found else make(found[t], t.device) for t in targets]
 
         def _again(variables: list[Tensor]) -> list[Tensor]:
@@ -120,6 +120,5 @@ remat = checkpoint
 
 
 def _run(function: Callable[..., Any], form: Any, tensors: list[Tensor]) -> Any:
-    # New handles: the function may rebind those that it is given.
-    args, kwargs = put_in(form, [make(x._data, x._device, x._node) for x in tensors])
+    args, kwargs = put_in(form, tensors)
     return function(*args, **kwargs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -100,6 +101,8 @@ def test_shapes_of_parameters() -> None:
         g.normal(2, mean=mean)
     with pytest.raises(dc.ShapeError, match="do not fit"):
         g.normal((), mean=mean)
+    with pytest.raises(dc.ShapeError, match="bernoulli: parameters of shapes p"):
+        g.bernoulli(1, p=mean)
     with pytest.raises(dc.ShapeError, match="do not fit"):
         g.normal(mean=mean, std=dc.ones(4))
 
@@ -237,10 +240,10 @@ def test_streams_that_are_derived() -> None:
 def test_a_state_is_saved_loaded_and_copied() -> None:
     g = Generator(2)
     g.normal(3)
-    twin, again = g.copy(), Generator()
+    twin, again, pickled = g.copy(), Generator(), pickle.loads(pickle.dumps(g))
     again.load_state_dict(g.state_dict())
     expected = g.uniform(4).tolist()
-    assert twin.uniform(4).tolist() == again.uniform(4).tolist() == expected
+    assert twin.uniform(4).tolist() == again.uniform(4).tolist() == pickled.uniform(4).tolist() == expected
     with pytest.raises(dc.StateError, match="'seed' and 'draw', not 'seed'"):
         g.load_state_dict({"seed": 1})
     with pytest.raises(dc.ConfigError, match="draw is an integer"):
