@@ -42,7 +42,7 @@ from ._dtype import uint16 as uint16
 from ._dtype import uint32 as uint32
 from ._dtype import uint64 as uint64
 from ._errors import *
-from ._namespace import default_info
+from ._namespace import API_VERSION, default_info
 from ._tape import enable_grad as enable_grad
 from ._tape import is_grad_enabled as is_grad_enabled
 from ._tape import no_grad as no_grad
@@ -62,7 +62,7 @@ from .transform import vjp as vjp
 
 bool = bool_
 __array_namespace_info__ = default_info
-__array_api_version__ = "2024.12"
+__array_api_version__ = API_VERSION
 e = 2.718281828459045
 inf = float("inf")
 nan = float("nan")

@@ -168,6 +168,10 @@ class Backend(ABC):
         """The data type for each of the library's own objects."""
         return {raw: dtype for dtype, raw in self.raw_dtypes.items()}
 
+    def supports(self, dtype: DType, device: str) -> bool:
+        """Return whether arrays on a device can have a data type; some lack those of 64 bits."""
+        return dtype in self.raw_dtypes
+
     @cached_property
     def inexact_dtypes(self) -> frozenset[Any]:
         """The library's objects for the floating-point data types, in which gradients exist."""

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from ._dtype import DType
     from ._tensor import Tensor
 
-API_VERSION = "2024.12"
+API_VERSION = "2025.12"
+OLDER_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12")
 CONSTANTS = {"e": 2.718281828459045, "inf": float("inf"), "nan": float("nan"), "newaxis": None, "pi": 3.141592653589793}
 
 
@@ -48,20 +49,22 @@ class Info:
 
     def default_dtypes(self, *, device: Device | None = None) -> dict[str, DType]:
         """Return the data types of arrays created without one."""
+        integer = creation.default_integer(device or self._device)
         return {
             "real floating": creation.default_dtype(),
-            "complex floating": _dtype.complex64 if creation.default_dtype() is _dtype.float32 else _dtype.complex128,
-            "integral": _dtype.int64,
-            "indexing": _dtype.int64,
+            "complex floating": creation.default_complex(),
+            "integral": integer,
+            "indexing": integer,
         }
 
     def dtypes(self, *, device: Device | None = None, kind: str | tuple[str, ...] | None = None) -> dict[str, DType]:
         """Return the data types, of one kind, several, or all."""
-        known = (device or self._device).backend.raw_dtypes
+        where = device or self._device
+        standard = {name: dtype for name, dtype in _dtype.DTYPES.items() if name not in ("float16", "bfloat16")}
         return {
             name: dtype
-            for name, dtype in _dtype.DTYPES.items()
-            if dtype in known and name not in ("float16", "bfloat16") and (kind is None or ops.isdtype(dtype, kind))
+            for name, dtype in standard.items()
+            if where.backend.supports(dtype, where.name) and (kind is None or ops.isdtype(dtype, kind))
         }
 
 
@@ -124,7 +127,7 @@ def _bound(device: Device) -> Namespace:
 
 def namespace(device: Device, api_version: str | None = None) -> Namespace:
     """Return the namespace whose arrays are created on a device."""
-    if api_version is not None and api_version not in ("2021.12", "2022.12", "2023.12", "2024.12"):
+    if api_version is not None and api_version not in (API_VERSION, *OLDER_VERSIONS):
         msg = f"deepcore implements the Array API standard {API_VERSION}, not {api_version}"
         raise ConfigError(msg)
     return _bound(device)

@@ -13,7 +13,7 @@ import numpy as np
 
 from ._device import default_device, device_of
 from ._dtype import DType
-from ._errors import DeepcoreError, DeviceError, DTypeError, GradientError, NumericalError, ShapeError
+from ._errors import BoundsError, DeepcoreError, DeviceError, DTypeError, GradientError, NumericalError, ShapeError
 from ._primitive import Primitive, Sample
 from ._sweep import op
 from ._tape import Bundle, Node, Output, is_recording
@@ -100,7 +100,7 @@ class Operation(Primitive[P]):
             given = parameters
         try:
             return device.kernels[self.name](*raws, **given)
-        except (ValueError, TypeError, RuntimeError) as error:
+        except (ValueError, TypeError, RuntimeError, IndexError) as error:
             raise self._explained(error, raws[: len(self.operands)]) from error
 
     def _is_recorded(self, parents: tuple[Node | None, ...]) -> bool:
@@ -149,7 +149,7 @@ class Unary(Operation[P]):
         else:
             try:
                 value = device.kernels[self.name](raw)
-            except (ValueError, TypeError, RuntimeError) as error:
+            except (ValueError, TypeError, RuntimeError, IndexError) as error:
                 raise self._explained(error, (raw,)) from error
         if parent is None or self.reason or not is_recording() or (parameters and not _is_inexact(value, device)):
             return make(value, device)
@@ -183,7 +183,7 @@ class Binary(Operation[P]):
             return self._call(args, kwargs)
         try:
             value = device.kernels[self.name](raw_a, raw_b)
-        except (ValueError, TypeError, RuntimeError) as error:
+        except (ValueError, TypeError, RuntimeError, IndexError) as error:
             raise self._explained(error, (raw_a, raw_b)) from error
         if (parent_a is None and parent_b is None) or self.reason or not is_recording():
             return make(value, device)
@@ -311,10 +311,12 @@ def _plain(raw_dtype: object) -> str:
     return str(raw_dtype).rpartition(".")[2]
 
 
-def _kind_of(error: Exception) -> type[ShapeError | DTypeError | NumericalError]:
+def _kind_of(error: Exception) -> type[DeepcoreError]:
     """Say what an array library complains about: JAX raises a TypeError for shapes too."""
     if "LinAlg" in type(error).__name__:
         return NumericalError  # a singular matrix, a decomposition that does not converge
+    if isinstance(error, IndexError):
+        return BoundsError
     of_type = isinstance(error, (TypeError, NotImplementedError)) and "shape" not in str(error)
     return DTypeError if of_type else ShapeError
 

@@ -215,9 +215,18 @@ class Tensor:
         target = find_device(device)
         return self if target is self._device else op.transfer(self, source=self._device, target=target)
 
-    def __dlpack__(self, **options: object) -> object:
+    def __dlpack__(
+        self,
+        *,
+        stream: object = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> object:
         self._refuse_if_recorded("__dlpack__")
-        return self._array().__dlpack__(**options)
+        options = {"stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy}
+        given = {name: value for name, value in options.items() if value is not None}  # older libraries know no others
+        return self._array().__dlpack__(**given)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         device: tuple[int, int] = self._array().__dlpack_device__()

@@ -150,7 +150,7 @@ def test_every_operand_has_a_rule_or_is_never_differentiated(declared: Primitive
 
 
 def test_names_are_those_of_the_public_namespace() -> None:
-    outside = {"alias", "scatter", "transfer"}
+    outside = {"alias", "astype", "scatter", "transfer"}
     for declared in PRIMITIVES:
         if declared.__module__.split(".")[1] in ("ops", *EXTENSIONS) and declared.name not in outside:
             assert attrgetter(declared.name)(dc) is declared

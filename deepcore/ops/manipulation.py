@@ -6,9 +6,9 @@ import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
-from .._errors import ShapeError
+from .._errors import BoundsError, ShapeError
 from .._primitive import Sample
-from .._record import primitive
+from .._record import composite, primitive
 from .._sweep import op
 from .indexing import raw
 
@@ -61,10 +61,17 @@ def broadcast_to(x: Array, /, shape: Shape) -> Array:
 broadcast_to.vjp(x=lambda dy: dy)  # the engine sums over what was broadcast
 
 
-@primitive(Sample(((2, 3),), parameters={"axis": 1}))
-def expand_dims(x: Array, /, *, axis: int = 0) -> Array:
-    r"""One more axis, of length 1. $\bar x$ is $\bar y$ without it."""
-    ...
+@composite(Sample(((2, 3),), parameters={"axis": 1}), Sample(((2, 3),), parameters={"axis": (0, -1)}))
+def expand_dims(xp: Namespace, x: Array, /, axis: int | tuple[int, ...]) -> Any:
+    r"""More axes, of length 1, at some places of the result. $\bar x$ is $\bar y$ without them."""
+    axes = (axis,) if isinstance(axis, int) else tuple(axis)
+    n = x.ndim + len(axes)
+    places = {a + n if a < 0 else a for a in axes}
+    if len(places) < len(axes) or not all(0 <= a < n for a in places):
+        msg = f"expand_dims: the places of new axes are from {-n} to {n - 1} and differ, but axis is {axis}"
+        raise BoundsError(msg)
+    lengths = iter(x.shape)
+    return xp.reshape(x, tuple(1 if i in places else next(lengths) for i in range(n)))
 
 
 expand_dims.vjp(x=lambda dy, shape, xp: xp.reshape(dy, shape))
