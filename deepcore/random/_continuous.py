@@ -251,6 +251,8 @@ def _common(
 def common_shape(function: str, shape: int | Shape | None, tensors: Mapping[str, Tensor]) -> Shape:
     """Return the shape of a result: the one asked for, if parameters fit it, or else the common one of parameters."""
     given = as_shape(shape)
+    if not tensors:
+        return given
     wanted = [x.shape for x in tensors.values()] + ([] if shape is None else [given])
     try:
         common = np.broadcast_shapes(*wanted)

@@ -63,6 +63,11 @@ def has_node(x: Tensor) -> bool:
     return x._node is not None
 
 
+def nodes_of(tensors: Sequence[Tensor]) -> set[Node]:
+    """Return the nodes of tensors."""
+    return {x._node for x in tensors if x._node is not None}
+
+
 def stand_in(x: Tensor) -> Tensor:
     """Return a leaf of a graph of its own with the value of a tensor."""
     return make(x._data, x._device, Leaf(x._data, x._device))
@@ -92,6 +97,16 @@ class Saved(list[Any]):
     def __init__(self, operands: Sequence[Raw], further: Any) -> None:
         super().__init__(operands)
         self.further = further
+
+
+class Pull(Rule):
+    """The rule of one call, whose arguments are known without looking at it."""
+
+    __slots__ = ()
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.needs = ("inputs", "xp")
 
 
 class Call(Primitive[...]):
@@ -144,7 +159,7 @@ def record(
         found = [None if dx is None else _conjugated(dx) for dx in pullback(cotangents, operands, further, recorded)]
         return found if recorded else [None if dx is None else dx._data for dx in found]
 
-    bundle = Bundle(Call(name, Rule(pull)), tuple(parents), (saved,), None, devices[0])
+    bundle = Bundle(Call(name, Pull(pull)), tuple(parents), (saved,), None, devices[0])
     return [_output(bundle, i, value) for i, value in enumerate(values)]
 
 

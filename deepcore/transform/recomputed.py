@@ -10,8 +10,7 @@ from .._sweep import op, sweep
 from .._tape import enable_grad, is_recording, next_order
 from .._tensor import Tensor, lift, make
 from ..random._state import replayed, watched
-from .call import Saved, came_in, has_node, name_of, put_in, record, stand_in, taken_out
-from .variable import nodes
+from .call import Saved, came_in, has_node, name_of, nodes_of, put_in, record, stand_in, taken_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +76,7 @@ def checkpoint(function: Callable[..., Any], /) -> Callable[..., Any]:
         if not outputs:
             return value
         count = len(outputs)
-        used = came_in(nodes(outputs), since)
+        used = came_in(nodes_of(outputs), since)
 
         def pullback(cotangents: dict[int, Tensor], operands: list[Tensor], _: None, recorded: bool) -> list[Any]:
             with enable_grad():
@@ -96,11 +95,11 @@ def checkpoint(function: Callable[..., Any], /) -> Callable[..., Any]:
             return [found.get(t) if recorded or t not in found else make(found[t], t.device) for t in targets]
 
         def _again(variables: list[Tensor]) -> list[Tensor]:
-            stand_ins = nodes(variables)
+            stand_ins = nodes_of(variables)
             since = next_order()
             with replayed(keys):
                 _, outputs = taken_out(_run(function, form, variables), has_node)
-            if len(outputs) != count or came_in(nodes(outputs), since, stand_ins) != used:
+            if len(outputs) != count or came_in(nodes_of(outputs), since, stand_ins) != used:
                 msg = (
                     f"{name}: the function did not compute the same when it was run again in the backward pass; it "
                     "must depend on nothing that changes, and no tensor that it uses may be changed in place meanwhile"
