@@ -49,11 +49,14 @@ from ._tape import no_grad as no_grad
 from ._tensor import Tensor as Tensor
 from ._version import __version__ as __version__
 from .ops import *
+from .transform import custom_vjp as custom_vjp
 from .transform import grad as grad
 from .transform import hessian as hessian
 from .transform import hvp as hvp
 from .transform import jacobian as jacobian
 from .transform import jvp as jvp
+from .transform import remat as remat
+from .transform import stop_gradient as stop_gradient
 from .transform import value_and_grad as value_and_grad
 from .transform import vjp as vjp
 

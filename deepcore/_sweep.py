@@ -85,6 +85,7 @@ def sweep(
             continue
         if node.primitive is None if wanted is None else node in wanted:
             found[node] = _conjugated(dy, node, recorded=recorded)
+            continue
         if node.primitive is None or (active is not None and active.isdisjoint(node.parents)):
             continue
         for parent, dx in _operand_cotangents(node.primitive, node, dy, active, lift):
