@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import operator
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
@@ -9,12 +10,13 @@ import numpy as np
 
 from ._device import device as find_device
 from ._device import device_of
+from ._dtype import as_dtype
 from ._errors import DeviceError, DTypeError, GradientError, ShapeError
 from ._sweep import op, sweep
 from ._tape import Leaf, Node, is_grad_enabled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ._device import Device
     from ._dtype import DType
@@ -99,6 +101,16 @@ class Tensor:
     def mT(self) -> Tensor:
         """The transpose of the last two axes."""
         return op.matrix_transpose(self)
+
+    @property
+    def real(self) -> Tensor:
+        """The real part: the tensor itself, where it is not complex."""
+        return op.real(self) if self.dtype.is_kind("complex floating") else self
+
+    @property
+    def imag(self) -> Tensor:
+        """The imaginary part: zeros, where the tensor is not complex."""
+        return op.imag(self) if self.dtype.is_kind("complex floating") else op.zeros_like(self)
 
     # ------------------------------------------------------------------------------------------------- gradients
 
@@ -298,8 +310,26 @@ class Tensor:
         tracked = ", requires_grad=True" if self.requires_grad else ""
         return f"Tensor({values}, dtype={self.dtype}{device}{tracked})"
 
-    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[object, ...]]:
         return (_restore, (self.numpy(), str(self._device), self._node is not None))
+
+    def __copy__(self) -> Tensor:
+        """Return another handle: that of a computed tensor is in the same place of the graph, that of a leaf a leaf."""
+        if self._is_computed():
+            return make(self._data, self._device, self._node)
+        restore, arguments = self.__reduce__()
+        return restore(*arguments)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        """Return a copy: gradients flow through that of a computed tensor, and that of a leaf is a leaf of its own."""
+        if self._is_computed():
+            return op.astype(self, self.dtype, copy=True)
+        restore, arguments = self.__reduce__()
+        return restore(*copy.deepcopy(arguments, memo))
+
+    def _is_computed(self) -> bool:
+        """Whether another tensor wants the gradient, so that handles on the same place of the graph are alike."""
+        return self._node is not None and not (isinstance(self._node, Leaf) and self._node.owner is not None)
 
     # ----------------------------------------------------------------------------------------------------- indexing
 
@@ -322,6 +352,8 @@ class Tensor:
             self._node = new._node
 
     def _in_place(self, new: Tensor, symbol: str) -> Tensor:
+        if new.dtype is not self.dtype and new.dtype.kind == self.dtype.kind:
+            new = op.astype(new, self.dtype)  # as in NumPy: float32 += float64 is float32, and int32 += int64 int32
         if new.shape != self.shape or new.dtype is not self.dtype:
             msg = (
                 f"x {symbol} y keeps the shape and data type of x, {self.shape} {self.dtype}; "
@@ -484,13 +516,14 @@ class Tensor:
 
     # ------------------------------------------------------------------------- the methods that reading code expects
 
-    def astype(self, dtype: DType, /) -> Tensor:
+    def astype(self, dtype: DType, /, *, copy: bool = True) -> Tensor:
         """Return the values in another data type; the gradient is converted back."""
-        return op.astype(self, dtype)
+        return op.astype(self, as_dtype(dtype), copy=copy)
 
-    def reshape(self, *shape: int) -> Tensor:
-        """Return the values in another shape; one length may be -1."""
-        return op.reshape(self, shape)
+    def reshape(self, *shape: int | Shape) -> Tensor:
+        """Return the values in another shape, given as lengths or as a tuple of them; one length may be -1."""
+        first, *rest = shape or ((),)
+        return op.reshape(self, tuple(first) if isinstance(first, (tuple, list)) and not rest else shape)
 
     def sum(self, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
         """Return the sum over an axis, several, or all."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from .._device import device as find_device
 from .._device import device_of
-from .._dtype import DType, bool_, complex64, complex128, float32, float64, int32, int64
+from .._dtype import DType, as_dtype, bool_, complex64, complex128, float32, float64, int32, int64
 from .._errors import ConfigError, DeviceError, DTypeError
 from .._sweep import op
 from .._tensor import Tensor, make
@@ -89,6 +89,7 @@ def asarray(
     if copy is False and not isinstance(obj, Tensor) and device_of(obj) is None:
         msg = f"asarray: a {type(obj).__name__} cannot become an array without a copy, and copy=False forbids one"
         raise ConfigError(msg)
+    dtype = None if dtype is None else as_dtype(dtype)
     tensor = obj if isinstance(obj, Tensor) else _from_foreign(obj, dtype, device)
     if device is not None and find_device(device) is not tensor.device:
         if copy is False:
@@ -165,7 +166,7 @@ def from_dlpack(x: Any, /, *, device: DeviceLike = None, copy: bool | None = Non
 
 def _make(name: str, *args: object, dtype: DType | None, device: DeviceLike, **options: object) -> Tensor:
     target = find_device(device)
-    raw = target.backend.raw_dtype(dtype or default_dtype())
+    raw = target.backend.raw_dtype(default_dtype() if dtype is None else as_dtype(dtype))
     return make(getattr(target.kernels, name)(*args, dtype=raw, device=target.raw, **options), target)
 
 
@@ -216,7 +217,7 @@ def full(
     """
     if isinstance(fill_value, Tensor):
         filled = op.broadcast_to(fill_value, (shape,) if isinstance(shape, int) else tuple(shape))
-        return filled if dtype is None else filled.astype(dtype)
+        return filled if dtype is None else filled.astype(as_dtype(dtype))
     own = {bool: bool_, int: default_integer(find_device(device)), complex: default_complex()}.get(type(fill_value))
     return _leaf(_make("full", shape, fill_value, dtype=dtype or own, device=device), requires_grad)
 
