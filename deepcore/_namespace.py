@@ -11,7 +11,7 @@ import inspect
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from . import _dtype, ops
+from . import _dtype, ops, special
 from ._device import default_device, devices, use_device
 from ._errors import ConfigError
 from ._sweep import op
@@ -77,6 +77,7 @@ class Namespace(ModuleType):
                 creates = getattr(value, "__module__", "") == creation.__name__ and _takes_device(value)
                 self.__dict__[name] = _on(value, device) if creates else value
         self.__dict__["asarray"] = _asarray_on(device)
+        self.__dict__["special"] = special  # where SciPy looks for its functions
         self.__array_api_version__ = API_VERSION
         self.__array_namespace_info__ = functools.partial(Info, device)
 
