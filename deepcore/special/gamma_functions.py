@@ -137,7 +137,13 @@ def betaln(xp: Namespace, a: Operand, b: Operand, /) -> Any:
     """
     a, b = both_arrays(a, b, xp)
     low, high = xp.minimum(a, b), xp.maximum(a, b)
-    plain = xp.special.gammaln(low) + xp.special.gammaln(high) - xp.special.gammaln(low + high)
+    first = xp.special.gammaln(low)
+    plain = first + xp.special.gammaln(high) - xp.special.gammaln(low + high)
+    # Of small arguments the quotient, whose logarithm loses nothing, is a number of every data type.
+    is_small = (high < FROM) & (low > 0)
+    quotient = xp.where(is_small, high, 1.0)
+    quotient = xp.special.gamma(quotient) / xp.special.gamma(xp.where(is_small, low, 1.0) + quotient)
+    plain = xp.where(is_small, first + xp.log(quotient), plain)
     is_large = (high >= FROM) & (low > 0)
     high = xp.where(is_large, high, FROM)
     low = xp.where(is_large, low, 1.0)

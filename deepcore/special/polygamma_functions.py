@@ -42,9 +42,12 @@ MACLAURIN: Final = tuple(b / math.factorial(2 * k + 2) for k, b in enumerate(BER
 
 
 def _cotangent(z: Any, xp: Namespace) -> Any:
-    r"""Return $\cot \pi z$, exact about every integer."""
-    r = math.pi * (z - xp.round(z))
-    return xp.cos(r) / xp.sin(r)
+    r"""Return $\cot \pi z$ in relative precision, about its poles, the integers, and about its zeros between them."""
+    r = z - xp.round(z)
+    a = xp.abs(r)
+    near = a < 0.25
+    t = xp.tan(math.pi * xp.where(near, a, 0.5 - a))
+    return xp.sign(r) * xp.where(near, 1 / xp.where(near, t, 1.0), t)
 
 
 def _digamma(z: Any, xp: Namespace) -> Any:
@@ -151,9 +154,9 @@ def zeta(xp: Namespace, x: Operand, q: Array, /) -> Any:
     w = start + TERMS
     # Of an exponent beyond 400 the rest is nothing, and its factors would be too large.
     s = xp.minimum(s, 400.0)
-    power = xp.pow(w, -s)
-    rest = power * (w / (s - 1) + 0.5)
-    term = power * s / w
+    power = xp.pow(w, 1 - s)
+    rest = power * (1 / (s - 1) + 0.5 / w)
+    term = power * (s / w / w)
     for j, c in enumerate(MACLAURIN):
         rest = rest + c * term
         term = term * ((s + (2 * j + 1)) / w * ((s + (2 * j + 2)) / w))
