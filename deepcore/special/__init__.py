@@ -27,6 +27,7 @@ from .gamma_functions import betaln as betaln
 from .gamma_functions import gamma as gamma
 from .gamma_functions import gammaln as gammaln
 from .gamma_functions import multigammaln as multigammaln
+from .incomplete_functions import betainc as betainc
 from .incomplete_functions import gammainc as gammainc
 from .incomplete_functions import gammaincc as gammaincc
 from .information import entr as entr

@@ -242,6 +242,30 @@ def test_incomplete_gamma_at_the_ends(device: Device) -> None:
         np.testing.assert_array_equal(actual, expected)
 
 
+@pytest.mark.parametrize(("dtype", "reach"), [("float64", 4.0), ("float32", 1.5)])
+def test_incomplete_beta(dtype: str, reach: float, device: Device) -> None:
+    a = np.logspace(-2, reach, 12)
+    near_zero, near_one = np.logspace(-8, -0.01, 20), 1 - np.logspace(-6, -0.5, 12)
+    grid = np.meshgrid(a, a, np.concatenate([near_zero, near_one]))
+    a, b, x = (g.ravel().astype(dtype) for g in grid)
+    expected = scipy.betainc(*(v.astype(np.float64) for v in (a, b, x)))
+    y = dc.special.betainc(*(on(device, v) for v in (a, b, x))).numpy()
+    assert y.dtype == dtype
+    error = np.abs(y.astype(np.float64) - expected)
+    if dtype == "float32":  # the exponent has been rounded in single precision, and 1 is the unit of the difference
+        assert np.all(error <= 5e-6)
+    else:
+        exponent = np.maximum(-np.log(np.maximum(expected, 1e-300)), 1.0)
+        assert np.all(error <= TOLERANCE[dtype] * expected * exponent + np.finfo(dtype).tiny)
+
+
+def test_incomplete_beta_at_the_ends(device: Device) -> None:
+    ends = np.asarray([[1.0, 2.0, 0.0], [1.0, 2.0, 1.0], [-1.0, 2.0, 0.5], [1.0, 2.0, 1.5], [1.0, 2.0, np.nan]])
+    a, b, x = ends.T
+    actual = dc.special.betainc(*(on(device, v.copy()) for v in (a, b, x))).numpy()
+    np.testing.assert_array_equal(actual, [0.0, 1.0, np.nan, np.nan, np.nan])
+
+
 @pytest.mark.parametrize("n", range(6))
 def test_polygamma(n: int, device: Device) -> None:
     x = np.concatenate([np.linspace(-4.93, -0.07, 98), np.logspace(-3, 6, 91)])
