@@ -109,7 +109,7 @@ class Backend(ABC):
     requirement
         What ``pip install`` needs in order to install it.
     is_host
-        Whether its arrays live in host memory, so that reading a value costs no transfer.
+        Whether all its arrays live in host memory, so that reading a value costs no transfer.
     """
 
     name: str
@@ -143,6 +143,10 @@ class Backend(ABC):
     @abstractmethod
     def to_host(self, array: Raw) -> np.ndarray[Any, Any]:
         """Return an array as a NumPy array, without a copy where memory can be shared."""
+
+    def is_on_host(self, device: str) -> bool:
+        """Return whether the arrays on a device live in host memory."""
+        return self.is_host
 
     def canonical(self, name: str) -> str:
         """Return the full name of a device given a short one (``""`` is the default device)."""

@@ -246,7 +246,7 @@ class Tensor:
 
     def __array__(self, dtype: object = None, copy: bool | None = None) -> HostArray:
         self._refuse_if_recorded("numpy.asarray")
-        if not self._device.backend.is_host:
+        if not self._device.backend.is_on_host(self._device.name):
             msg = f"numpy.asarray: the tensor is on {self._device}; use x.numpy(), which says that it copies"
             raise DeviceError(msg)
         return np.asarray(self._device.backend.to_host(self._data), dtype=dtype, copy=copy)  # type: ignore[call-overload]

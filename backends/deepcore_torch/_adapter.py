@@ -37,6 +37,9 @@ class TorchBackend(Backend):
         mps = ["mps"] if torch.backends.mps.is_available() else []
         return ("cpu", *cuda, *mps)
 
+    def is_on_host(self, device: str) -> bool:
+        return device == "cpu"
+
     def canonical(self, name: str) -> str:
         return "cuda:0" if name == "cuda" else name or "cpu"
 
