@@ -148,6 +148,10 @@ class Backend(ABC):
         """Return whether the arrays on a device live in host memory."""
         return self.is_host
 
+    def adopted(self, array: Raw) -> Raw:
+        """Return somebody's array as one to compute with, or raise where that would lose something."""
+        return array
+
     def canonical(self, name: str) -> str:
         """Return the full name of a device given a short one (``""`` is the default device)."""
         return name or self.devices[0]

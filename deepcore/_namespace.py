@@ -17,7 +17,7 @@ from . import _dtype, fft, linalg, ops, special
 from ._device import default_device, devices, use_device
 from ._errors import ConfigError
 from ._sweep import op
-from .ops import creation
+from .ops import creation, ufuncs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,3 +145,4 @@ def default_info() -> Info:
 
 
 op.provide("namespace", namespace)
+op.provide("apply_ufunc", ufuncs.apply_ufunc)

@@ -11,7 +11,7 @@ import numpy as np
 from ._device import device as find_device
 from ._device import device_of
 from ._dtype import as_dtype
-from ._errors import DeviceError, DTypeError, GradientError, ShapeError
+from ._errors import ConfigError, DeviceError, DTypeError, GradientError, ShapeError
 from ._sweep import op, sweep
 from ._tape import Leaf, Node, is_grad_enabled
 
@@ -46,9 +46,6 @@ class Tensor:
     """
 
     __slots__ = ("__weakref__", "_data", "_device", "_grad", "_node")
-
-    # NumPy's operators must leave `ndarray + Tensor` to Tensor.__radd__.
-    __array_ufunc__ = None
 
     _data: Raw
     _device: Device
@@ -251,6 +248,9 @@ class Tensor:
             raise DeviceError(msg)
         return np.asarray(self._device.backend.to_host(self._data), dtype=dtype, copy=copy)  # type: ignore[call-overload]
 
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Tensor:
+        return op.apply_ufunc(ufunc, method, inputs, options)
+
     def _refuse_if_recorded(self, what: str) -> None:
         if self._node is not None:
             msg = f"{what} of a tensor that requires gradients would lose them; use x.detach() first"
@@ -294,6 +294,9 @@ class Tensor:
 
     def __index__(self) -> int:
         return operator.index(self._single("index()").item())
+
+    def __format__(self, spec: str) -> str:
+        return format(self._single("a format").item(), spec) if spec else str(self)
 
     def __len__(self) -> int:
         if not self.shape:
@@ -515,6 +518,8 @@ class Tensor:
         return self._in_place(op.bitwise_right_shift(self, other), ">>=")
 
     # ------------------------------------------------------------------------- the methods that reading code expects
+    #
+    # NumPy's np.sum(x) and the like call these, with dtype and out.
 
     def astype(self, dtype: DType, /, *, copy: bool = True) -> Tensor:
         """Return the values in another data type; the gradient is converted back."""
@@ -525,20 +530,26 @@ class Tensor:
         first, *rest = shape or ((),)
         return op.reshape(self, tuple(first) if isinstance(first, (tuple, list)) and not rest else shape)
 
-    def sum(self, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
+    def sum(self, axis: Axis = None, dtype: DType | None = None, out: None = None, *, keepdims: bool = False) -> Tensor:
         """Return the sum over an axis, several, or all."""
-        return op.sum(self, axis=axis, keepdims=keepdims)
+        _refuse_out(out)
+        return op.sum(self, axis=axis, dtype=dtype, keepdims=keepdims)
 
-    def mean(self, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
+    def mean(
+        self, axis: Axis = None, dtype: DType | None = None, out: None = None, *, keepdims: bool = False
+    ) -> Tensor:
         """Return the mean over an axis, several, or all."""
-        return op.mean(self, axis=axis, keepdims=keepdims)
+        _refuse_out(out)
+        return op.mean(self if dtype is None else self.astype(dtype), axis=axis, keepdims=keepdims)
 
-    def max(self, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
+    def max(self, axis: Axis = None, out: None = None, *, keepdims: bool = False) -> Tensor:
         """Return the largest value over an axis, several, or all."""
+        _refuse_out(out)
         return op.max(self, axis=axis, keepdims=keepdims)
 
-    def min(self, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
+    def min(self, axis: Axis = None, out: None = None, *, keepdims: bool = False) -> Tensor:
         """Return the smallest value over an axis, several, or all."""
+        _refuse_out(out)
         return op.min(self, axis=axis, keepdims=keepdims)
 
 
@@ -564,6 +575,12 @@ def _restore(values: HostArray, device: str, requires_grad: bool) -> Tensor:
     tensor = make(found.backend.from_host(values, found.name), found)
     tensor.requires_grad = requires_grad
     return tensor
+
+
+def _refuse_out(out: object) -> None:
+    if out is not None:
+        msg = "out= would write into an array; a tensor's functions return a new one"
+        raise ConfigError(msg)
 
 
 def is_operand(value: object) -> TypeGuard[Operand]:

@@ -496,11 +496,9 @@ def test_real_and_imaginary_parts(device: Device) -> None:
 
 
 def test_gradients_flow_through_copies_of_what_was_computed(device: Device) -> None:
-    x = dc.asarray([1.0, 2.0], device=device, requires_grad=True)
     for copied in (copy.copy, copy.deepcopy):
-        x.grad = None
-        y = x * x
-        copied(y).sum().backward()
+        x = dc.asarray([1.0, 2.0], device=device, requires_grad=True)
+        copied(x * x).sum().backward()
         assert x.grad is not None
         assert x.grad.tolist() == [2.0, 4.0]
         leaf = copied(x)
@@ -508,4 +506,4 @@ def test_gradients_flow_through_copies_of_what_was_computed(device: Device) -> N
         leaf.sum().backward()
         assert x.grad.tolist() == [2.0, 4.0]
         assert leaf.grad is not None
-    assert dc.grad(lambda x: copy.deepcopy(x).sum())(x).tolist() == [1.0, 1.0]
+    assert dc.grad(lambda x: copy.deepcopy(x).sum())(dc.ones(2, device=device)).tolist() == [1.0, 1.0]

@@ -6,6 +6,7 @@ floating-point type is float32 on every device, so that changing the device chan
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,9 +19,12 @@ from .._sweep import op
 from .._tensor import Tensor, make
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .._device import Device
     from .._typing import DeviceLike, Scalar, Shape
 
+_NUMBERS = (bool, int, float, complex)
 _default: list[DType] = [float32]
 
 
@@ -113,14 +117,17 @@ def asarray(
 def _from_foreign(obj: Any, dtype: DType | None, device: DeviceLike) -> Tensor:
     found = device_of(obj)
     if found is not None:
+        obj = found.backend.adopted(obj)
         if isinstance(obj, np.ndarray) and obj.dtype not in found.backend.dtypes:
             msg = f"asarray: NumPy arrays of type {obj.dtype} are not arrays of numbers that deepcore knows"
             raise DTypeError(msg)
         return make(found.kernels.asarray(obj), found)
-    if hasattr(obj, "__dlpack__") or hasattr(obj, "__array__"):
-        return asarray(np.from_dlpack(obj) if hasattr(obj, "__dlpack__") else np.asarray(obj))
+    if hasattr(obj, "__dlpack__"):
+        return asarray(np.from_dlpack(obj))
+    if hasattr(obj, "__array__") or isinstance(obj, (memoryview, bytearray, array)):
+        return asarray(np.asarray(obj))
     target = find_device(device)
-    if isinstance(obj, (list, tuple)) and _holds_tensors(obj):
+    if isinstance(obj, (list, tuple)) and _holds(obj, _is_beyond_numpy):
         return op.stack([asarray(x, dtype=dtype, device=device) for x in obj])
     try:
         values = np.asarray(obj)
@@ -133,14 +140,27 @@ def _from_foreign(obj: Any, dtype: DType | None, device: DeviceLike) -> Tensor:
     own = {"b": bool_, "i": default_integer(target), "f": default_dtype(), "c": default_complex()}.get(
         values.dtype.kind
     )
-    wanted = dtype or own
+    wanted = dtype or (None if _holds(obj, _has_type) else own)
     if wanted is not None:
         values = values.astype(wanted.name)
     return make(target.backend.from_host(values, target.name), target)
 
 
-def _holds_tensors(obj: Any) -> bool:
-    return any(isinstance(x, Tensor) or (isinstance(x, (list, tuple)) and _holds_tensors(x)) for x in obj)
+def _holds(obj: Any, wanted: Callable[[Any], bool]) -> bool:
+    """Whether nested sequences hold something that is wanted."""
+    if isinstance(obj, (list, tuple)):
+        return any(_holds(x, wanted) for x in obj)
+    return wanted(obj)
+
+
+def _is_beyond_numpy(x: Any) -> bool:
+    """Whether something is a tensor, or an array of another library than NumPy."""
+    return isinstance(x, Tensor) or not (isinstance(x, (*_NUMBERS, np.generic, np.ndarray)) or device_of(x) is None)
+
+
+def _has_type(x: Any) -> bool:
+    """Whether something is a NumPy array or scalar, which has a data type that a Python number has not."""
+    return isinstance(x, (np.ndarray, np.generic))
 
 
 def default_complex() -> DType:
