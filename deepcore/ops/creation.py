@@ -14,7 +14,7 @@ import numpy as np
 from .._device import device as find_device
 from .._device import device_of
 from .._dtype import DType, as_dtype, bool_, complex64, complex128, float32, float64, int32, int64
-from .._errors import ConfigError, DeviceError, DTypeError
+from .._errors import ConfigError, DeviceError, DTypeError, GradientError
 from .._sweep import op
 from .._tensor import Tensor, make
 
@@ -196,6 +196,16 @@ def _leaf(tensor: Tensor, requires_grad: bool) -> Tensor:
     return tensor
 
 
+def _number(x: Any, where: str) -> Any:
+    """Return a bound, which may be a tensor without axes, as the Python number that every library takes."""
+    if not isinstance(x, Tensor):
+        return x
+    if x.requires_grad:
+        msg = f"{where}: the gradient of a bound would be lost; use x.detach(), or compute with arange and arithmetic"
+        raise GradientError(msg)
+    return x.item()
+
+
 def zeros(
     shape: int | Shape, *, dtype: DType | None = None, device: DeviceLike = None, requires_grad: bool = False
 ) -> Tensor:
@@ -259,6 +269,7 @@ def arange(
     >>> dc.arange(3)
     Tensor([0, 1, 2], dtype=int64)
     """
+    start, stop, step = _number(start, "arange"), _number(stop, "arange"), _number(step, "arange")
     whole = all(isinstance(v, int) for v in (start, step, 0 if stop is None else stop))
     own = default_integer(find_device(device)) if whole else default_dtype()
     if stop is None:
@@ -277,6 +288,7 @@ def linspace(
     endpoint: bool = True,
 ) -> Tensor:
     """Return a number of evenly spaced values from ``start`` to ``stop``."""
+    start, stop = _number(start, "linspace"), _number(stop, "linspace")
     own = default_complex() if complex in (type(start), type(stop)) else None
     return _make("linspace", start, stop, num, dtype=dtype or own, device=device, endpoint=endpoint)
 
