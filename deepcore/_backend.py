@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from abc import ABC, abstractmethod
+from contextlib import nullcontext
 from functools import cache, cached_property, lru_cache, partial
 from importlib.metadata import EntryPoint, entry_points, version
 from operator import attrgetter
@@ -23,8 +24,11 @@ from ._errors import BackendError, DTypeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
-    from ._typing import Kernel, Namespace, Raw
+    from ._typing import Kernel, Namespace, Raw, Shape
+
+_NOTHING: Final = nullcontext()
 
 ENTRY_POINTS: Final = "deepcore.backends"
 
@@ -177,6 +181,43 @@ class Backend(ABC):
         """Wait until everything submitted to the devices is done; on the host it always is."""
         return
 
+    def current(self, device: str) -> AbstractContextManager[Any]:
+        """Return a context, to be entered many times, in which operators on raw arrays compute on their device.
+
+        It does nothing, but for a library that computes on a current device, wherever the operands are.
+        """
+        return _NOTHING
+
+    def kernels_on(self, device: str) -> Kernels:
+        """Return the kernels for one device; they are the same for all where a library follows its operands."""
+        return self.kernels
+
+    def uniform(self, key: tuple[int, int], shape: Shape, dtype: DType, device: str) -> Raw:
+        """Return values spread evenly over [0, 1): those of ``numpy.random.Philox(key=key)``, bit for bit.
+
+        Parameters
+        ----------
+        key
+            Seed and draw, each from 0 to 2**64 - 1.
+        shape
+            The shape.
+        dtype
+            A real floating type. float64 takes 53 bits of a word; the others are float32, of 24 bits of half a word,
+            and then rounded.
+        device
+            Where the result is.
+
+        Notes
+        -----
+        The default draws on the host and copies. An adapter replaces it where the device can draw itself.
+        """
+        host = _philox(key).random(shape, dtype=np.float64 if dtype.name == "float64" else np.float32)
+        return self.from_host(np.asarray(host, dtype=numpy_dtypes()[dtype]), device)
+
+    def bernoulli(self, key: tuple[int, int], shape: Shape, p: float, device: str) -> Raw:
+        """Return truth values: where the float32 values of :meth:`uniform` are below p."""
+        return self.from_host(np.asarray(_philox(key).random(shape, dtype=np.float32) < p), device)
+
     def memory_in_use(self) -> int | None:
         """Return the bytes of device memory in use, or None where the library does not say."""
         return None
@@ -208,6 +249,10 @@ class Backend(ABC):
 
     def __repr__(self) -> str:
         return f"<backend {self.name}>"
+
+
+def _philox(key: tuple[int, int]) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(key=np.array(key, dtype=np.uint64)))
 
 
 def numpy_dtypes() -> dict[DType, Any]:

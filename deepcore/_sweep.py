@@ -81,9 +81,15 @@ def sweep(
             found[node] = dy
         if node.primitive is None or active.isdisjoint(node.parents):
             continue
-        for parent, dx in _operand_cotangents(node.primitive, node, dy, active, lift):
+        with node.device.current:
+            pairs = _operand_cotangents(node.primitive, node, dy, active, lift)
+        for parent, dx in pairs:
             so_far = cotangents.get(parent)
-            cotangents[parent] = dx if so_far is None else so_far + dx
+            if so_far is not None:
+                with parent.device.current:
+                    cotangents[parent] = so_far + dx
+            else:
+                cotangents[parent] = dx
         if release:
             node.saved = None
     return found

@@ -123,6 +123,25 @@ def test_arrays_are_found_by_their_library(device: Device) -> None:
     assert_close(again, x)
 
 
+@pytest.mark.parametrize("key", [(0, 0), (7, 3), (2**64 - 1, 2**64 - 1)])
+def test_random_numbers_are_those_of_numpy(device: Device, key: tuple[int, int]) -> None:
+    backend = device.backend
+    for name in ("float64", "float32", "float16", "bfloat16"):
+        dtype = getattr(dc, name)
+        if dtype not in backend.raw_dtypes:
+            continue
+        for shape in ((), (0, 2), (5,), (3, 11)):
+            bits = np.random.Philox(key=np.array(key, dtype=np.uint64))
+            drawn = np.random.Generator(bits).random(shape, dtype=np.float64 if name == "float64" else np.float32)
+            raw = backend.uniform(key, shape, dtype, device.name)
+            assert backend.device_of(raw) == device.name
+            expected = np.asarray(drawn).astype(_backend.numpy_dtypes()[dtype])
+            np.testing.assert_array_equal(np.asarray(backend.to_host(raw)), expected, strict=True)
+            if name == "float32":
+                raw = backend.bernoulli(key, shape, 0.25, device.name)
+                np.testing.assert_array_equal(backend.to_host(raw), np.asarray(drawn < 0.25), strict=True)
+
+
 def test_version_and_memory(device: Device) -> None:
     assert device.backend.version[0].isdigit()
     assert device.backend.memory_in_use() is None or device.backend.name in ("cupy", "torch")
