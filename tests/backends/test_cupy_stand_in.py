@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
+    from pathlib import Path
 
     Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -27,6 +29,16 @@ def test_the_adapter_on_the_stand_in(with_stand_in: Run, host: Any, chosen: tupl
     done = with_stand_in("-m", "pytest", "-q", "-p", "no:cacheprovider", *chosen)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr
     assert " passed" in done.stdout
+
+
+def test_the_program_that_checks_a_gpu(with_stand_in: Run, host: Any, tmp_path: Path) -> None:
+    code = "import sys; sys.path.append('.'); from benchmarks.gpu_check import main; sys.exit(main())"
+    done = with_stand_in("-c", code, "--out", str(tmp_path), "--quick", gpus=1)
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr
+    found = json.loads((tmp_path / "gpu_check-cuda-0.json").read_text("utf-8"))
+    assert found["failures"] == []
+    assert found["machine"]["cupy"].endswith("stand.in")
+    assert found["machine"]["gpus"] == 1
 
 
 def test_one_gpu_needs_no_current_device(with_stand_in: Run) -> None:
