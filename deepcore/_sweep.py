@@ -82,17 +82,18 @@ def sweep(
         if node.primitive is None or active.isdisjoint(node.parents):
             continue
         with node.device.current:
-            pairs = _operand_cotangents(node.primitive, node, dy, active, lift)
-        for parent, dx in pairs:
-            so_far = cotangents.get(parent)
-            if so_far is not None:
-                with parent.device.current:
-                    cotangents[parent] = so_far + dx
-            else:
-                cotangents[parent] = dx
+            for parent, dx in _operand_cotangents(node.primitive, node, dy, active, lift):
+                cotangents[parent] = _added(cotangents.get(parent), dx, parent)
         if release:
             node.saved = None
     return found
+
+
+def _added(so_far: Any, dx: Any, parent: Node) -> Any:
+    if so_far is None:
+        return dx
+    with parent.device.current:  # another device than the node's, where that is a transfer
+        return so_far + dx
 
 
 def _reachable(roots: Iterable[Node]) -> list[Node]:

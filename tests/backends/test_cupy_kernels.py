@@ -74,7 +74,7 @@ def test_philox_is_that_of_numpy(host: Any, key: tuple[int, int], size: int) -> 
         expected = np.random.Generator(bits()).random(size, dtype=np.dtype(name).type)
         np.testing.assert_array_equal(drawn(host, f"uniform_{name}", size, key, name), expected)
     expected = np.random.Generator(bits()).random(size, dtype=np.float32)
-    for p in (0.0, 0.1, 0.5, 1.0):
+    for p in (0.0, 0.1, 0.5, 1.0, expected[0]):
         np.testing.assert_array_equal(drawn(host, "bernoulli", size, key, "bool", np.float32(p)), expected < p)
 
 
