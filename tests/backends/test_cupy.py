@@ -13,8 +13,6 @@ import deepcore as dc
 if TYPE_CHECKING:
     from deepcore._device import Device
 
-pytestmark = pytest.mark.gpu
-
 SHAPE = (4, 3, 5)
 ROWS = np.array([3, 0, 3, -1, 0, 3])
 PAIRS = np.array([[1, 0], [1, 1]])
@@ -32,6 +30,7 @@ KEYS: dict[str, Any] = {
     "two arrays, broadcast": (slice(None), PAIRS, PAIRS[0]),
     "apart": (ROWS, slice(None), ROWS),
     "apart by a new axis": (ROWS, None, np.array(1)),
+    "apart, after a slice": (slice(None), PAIRS, None, PAIRS),
     "with an integer": (slice(None), -1, ROWS),
     "with an integer, apart": (1, slice(None), ROWS),
     "without axes": np.array(2),
@@ -96,6 +95,12 @@ def test_setitem_keeps_the_last_value(cuda: Device, name: str) -> None:
         found = cuda.kernels.setitem(x, placed(cuda, value), key=key)
         np.testing.assert_array_equal(cuda.backend.to_host(found), expected, strict=True)
         np.testing.assert_array_equal(cuda.backend.to_host(x), before)
+
+
+def test_positions_outside_wrap_around(cuda: Device) -> None:
+    # As in CuPy, which cannot raise from a kernel; what matters is that no memory of others is written.
+    found = cuda.kernels.scatter(placed(cuda, np.ones(3)), shape=(4,), key=placed(cuda, np.array([5, -6, 4])))
+    np.testing.assert_array_equal(cuda.backend.to_host(found), [1.0, 1.0, 1.0, 0.0])
 
 
 def test_scattering_nothing_and_into_nothing(cuda: Device) -> None:
