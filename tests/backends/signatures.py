@@ -17,7 +17,7 @@ FILE = Path(__file__).parent / "stand_in" / "cupy" / "signatures.json"
 
 
 def signatures() -> dict[str, dict[str, str]]:
-    """Return the signature of every function, and the types of the first operand of every ufunc."""
+    """Return the signature of every function, the types of every ufunc's first operand, and what is NumPy's own."""
     functions: dict[str, str] = {}
     ufuncs: dict[str, str] = {}
     for prefix in ("", "linalg.", "fft."):
@@ -31,7 +31,10 @@ def signatures() -> dict[str, dict[str, str]]:
                 ufuncs[prefix + name] = "".join(dict.fromkeys(t[0] for t in _types(found) if "E" not in t))
             elif type(found).__name__ != "builtin_function_or_method":  # those cannot be asked
                 functions[prefix + name] = _text(found)
-    return {"functions": functions, "ufuncs": ufuncs}
+    cupy, numpy = import_module("cupy"), import_module("numpy")
+    names = [name for name in sorted(set(dir(cupy)) & set(dir(numpy))) if not name.startswith("_")]
+    shared = {name: "numpy" for name in names if getattr(cupy, name) is getattr(numpy, name)}
+    return {"functions": functions, "ufuncs": ufuncs, "shared": shared}
 
 
 def _types(ufunc: Any) -> list[str]:

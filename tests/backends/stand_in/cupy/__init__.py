@@ -15,19 +15,12 @@ import numpy as np
 from . import cuda as cuda
 from . import host
 from ._array import Array
-from ._functions import functions
+from ._functions import functions, shared
 
 ndarray = Array
 __version__ = "14.2.0+stand.in"
 
-globals().update(functions(""))
-
-dtype = np.dtype
-e, inf, nan, newaxis, pi = np.e, np.inf, np.nan, None, np.pi
-bool_, int8, int16, int32, int64, intp = np.bool_, np.int8, np.int16, np.int32, np.int64, np.intp
-uint8, uint16, uint32, uint64 = np.uint8, np.uint16, np.uint32, np.uint64
-float16, float32, float64, complex64, complex128 = np.float16, np.float32, np.float64, np.complex64, np.complex128
-integer, floating, complexfloating, generic = np.integer, np.floating, np.complexfloating, np.generic
+globals().update(functions("") | shared())
 
 
 def asnumpy(a: Any, *_: object, **__: object) -> Any:

@@ -31,6 +31,11 @@ def functions(prefix: str) -> dict[str, Any]:
     return found
 
 
+def shared() -> dict[str, Any]:
+    """Return what CuPy has from NumPy: data types, constants, questions about them."""
+    return {name: getattr(np, name) for name in _LISTED["shared"] if hasattr(np, name)}
+
+
 def _function(name: str, text: str) -> Callable[..., Any]:
     signature = inspect.signature(eval(f"lambda {text[1:-1]}: None", {}))
     model = attrgetter(name)(np)
