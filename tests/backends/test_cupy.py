@@ -118,8 +118,11 @@ def test_bernoulli_and_uniform(cuda: Device) -> None:
         bits = np.random.Philox(key=np.array([5, 9], dtype=np.uint64))
         expected = np.random.Generator(bits).random(shape, dtype=np.float32)
         np.testing.assert_array_equal(cuda.backend.to_host(found), np.asarray(expected < 0.3), strict=True)
-        u = cuda.backend.uniform((5, 9), shape, dc.float32, cuda.name)
-        np.testing.assert_array_equal(cuda.backend.to_host(u), np.asarray(expected), strict=True)
+        for dtype in (dc.float32, dc.float64):
+            bits = np.random.Philox(key=np.array([5, 9], dtype=np.uint64))
+            expected = np.random.Generator(bits).random(shape, dtype=np.dtype(dtype.name).type)
+            u = cuda.backend.uniform((5, 9), shape, dtype, cuda.name)
+            np.testing.assert_array_equal(cuda.backend.to_host(u), np.asarray(expected), strict=True)
 
 
 def test_operations_leave_the_current_device_as_it_was(cuda: Device) -> None:
@@ -157,6 +160,33 @@ def test_threads_have_current_devices_of_their_own(cuda: Device) -> None:
     for thread in threads:
         thread.join()
     assert len(done) == len(threads)
+
+
+def test_a_thread_restores_its_own_current_device(cuda: Device) -> None:
+    if len(cuda.backend.devices) < 2:
+        pytest.skip("there is one device")
+    runtime = pytest.importorskip("cupy").cuda.runtime
+    entered, left = threading.Event(), threading.Event()
+    found: list[int] = []
+
+    def work() -> None:
+        runtime.setDevice(1)
+        with cuda.current:
+            entered.set()
+            left.wait(10)
+        found.append(runtime.getDevice())
+
+    before = runtime.getDevice()
+    runtime.setDevice(0)
+    thread = threading.Thread(target=work)
+    with cuda.current:
+        thread.start()
+        assert entered.wait(10)
+    found.append(runtime.getDevice())
+    left.set()
+    thread.join()
+    runtime.setDevice(before)
+    assert found == [0, 1]
 
 
 def test_gradients_flow_from_one_device_to_another(cuda: Device) -> None:
