@@ -54,6 +54,8 @@ LACKING_EMPTY = {
     ("torch", "fft.fftn"): "PyTorch's library transforms no empty arrays",
     ("torch", "fft.ifftn"): "PyTorch's library transforms no empty arrays",
     ("torch", "linalg.vector_norm"): "PyTorch has no maximum norm of nothing",
+    ("cupy", "linalg.eig"): "CuPy finds the eigenvalues of nothing in real numbers",
+    ("cupy", "linalg.eigvals"): "CuPy finds the eigenvalues of nothing in real numbers",
 }
 NARROW = {dc.float64: dc.float32, dc.complex128: dc.complex64}
 NO_CLOSED_FORM = {
