@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .._errors import DeviceError, DTypeError, ShapeError
-from .._tape import Leaf
 from ._layout import Layout
+from ._rebind import rebind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,8 +111,7 @@ class Block:
         self._flat = xp.astype(flat, self.dtype) if self.is_narrow else flat
         self._views = self.layout.split(self._flat, xp)
         for p, view in zip(self.parameters, self._views, strict=True):
-            p._data = view
-            p._node = Leaf(view, self.device, p)
+            rebind(p, view)
         self.count = self.now.count
         self.updates = self._values = None
 

@@ -46,6 +46,11 @@ def _square(x: Raw, xp: Namespace) -> Raw:
     return xp.sum(wide * wide)
 
 
+def combined_norm(arrays: Sequence[tuple[Device, Raw]]) -> dict[Device, Raw]:
+    """Return the norm of arrays as of one vector, on each of their devices."""
+    return _combined([(device, _square(x, device.kernels)) for device, x in arrays])
+
+
 @dataclass(frozen=True)
 class clip_by_norm(Transform):
     r"""All updates made shorter, where together they are too long.
@@ -88,8 +93,7 @@ class clip_by_norm(Transform):
     def apply(self, blocks: Sequence[Block], part: int) -> None:
         """Clip the updates of a group together."""
         vectors = [block.vector(block.now.xp) for block in blocks]
-        squares = [(block.device, _square(u, block.now.xp)) for u, block in zip(vectors, blocks, strict=True)]
-        norms = _combined(squares)
+        norms = combined_norm([(block.device, u) for u, block in zip(vectors, blocks, strict=True)])
         for block, u in zip(blocks, vectors, strict=True):
             block.updates = self._factor(norms[block.device], u, block.now.xp) * u
 
@@ -218,11 +222,10 @@ def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float) -> Tensor:
     """
     check_not_negative("clip_grad_norm: max_norm", max_norm)
     owners = _with_gradients(parameters)
-    squares = [(g.device, _square(g._data, g.device.kernels)) for _, g in owners]
-    if not squares:
+    if not owners:
         msg = "clip_grad_norm: no parameter has a gradient; call it after backward()"
         raise ConfigError(msg)
-    norms = _combined(squares)
+    norms = combined_norm([(g.device, g._data) for _, g in owners])
     clip = clip_by_norm(max_norm)
     for p, g in owners:
         xp = g.device.kernels
