@@ -38,6 +38,11 @@ def named(states: list[State]) -> list[tuple[int, str, str]]:
     return found
 
 
+def number(x: Any) -> Any:
+    """Return a Python number, which may have become an array of one element on its way through a file."""
+    return x.item() if hasattr(x, "item") else x
+
+
 def copied(x: Any, memory: Memory) -> Any:
     """Return a copy of an array as a tensor, and a number as it is."""
     if not hasattr(x, "dtype") or memory.device is None:
@@ -70,7 +75,7 @@ def restored(
         [_memory(method, group, i, names[first + i], steps[first + i], entries) for i in range(last - first)]
         for group, (first, last) in zip(groups, pairwise(ends), strict=True)
     ]
-    return Numbers(int(state.get("iteration", max(steps))), rates), memories
+    return Numbers(int(number(state.get("iteration", max(steps)))), rates), memories
 
 
 def _memory(method: str, group: Group, i: int, name: str, count: int, entries: dict[str, dict[str, Any]]) -> Memory:
@@ -92,7 +97,7 @@ def _memory(method: str, group: Group, i: int, name: str, count: int, entries: d
     for part, own, key in places:
         pattern, value = states[part][own], given[key]
         if not hasattr(pattern, "dtype"):
-            states[part][own] = type(pattern)(value)
+            states[part][own] = type(pattern)(number(value))
             continue
         if tuple(value.shape) != tuple(pattern.shape):
             msg = f"{method}: {name}.{key} has shape {tuple(value.shape)}, not {tuple(pattern.shape)}"

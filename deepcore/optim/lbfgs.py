@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from .._errors import ConfigError, StateError
@@ -14,6 +15,7 @@ from ._layout import Layout
 from ._line_search import Point, strong_wolfe
 from ._parameters import sorted_into_groups
 from ._rebind import rebind
+from ._state import number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -131,6 +133,7 @@ class LBFGS(BaseOptimizer):
         self._t, self._scale = 0.0, 1.0  # the length of the last step, and the size of the inverse Hessian
         # Vectors by name: the last direction, the gradient before it, and differences of gradients (y) and steps (s).
         self._vectors: dict[str, Raw] = {}
+        self._device = tensors[0]._device
         self._layout = Layout(p._data.shape for p in tensors)
 
     @property
@@ -153,6 +156,14 @@ class LBFGS(BaseOptimizer):
         self._lr = rate
 
     # ------------------------------------------------------------------------------------------------- one vector
+
+    def _follow(self) -> None:
+        """Take what is remembered to the device that the parameters have moved to."""
+        self._same_kind()
+        device = self._parameters[0]._device
+        if device is not self._device:
+            moved = {name: make(x, self._device).to_device(device)._data for name, x in self._vectors.items()}
+            self._device, self._vectors = device, moved
 
     def _same_kind(self) -> None:
         kinds = {(str(p.device), p.dtype.name) for p in self._parameters}
@@ -209,7 +220,7 @@ class LBFGS(BaseOptimizer):
         if closure is None:
             msg = "LBFGS: a step computes the loss several times, so it needs a closure: optimizer.step(closure)"
             raise ConfigError(msg)
-        self._same_kind()
+        self._follow()
         first = self._evaluated(closure)
         loss, gradient = float(first), self._gradient()
         evaluations, lr = 1, self.lr
@@ -298,7 +309,7 @@ class LBFGS(BaseOptimizer):
 
     def state_dict(self) -> dict[str, Any]:
         """Return copies of everything that is remembered: numbers, and tensors such as ``"0.y3"``, by parameter."""
-        xp, device = self._xp, self._parameters[0]._device
+        xp, device = self._device.kernels, self._device
         state: dict[str, Any] = {
             "iteration": self.iteration,
             "n_iter": self.n_iter,
@@ -329,13 +340,14 @@ class LBFGS(BaseOptimizer):
             if path not in NUMBERS:
                 name, _, key = path.rpartition(".")
                 parts.setdefault(key, {})[name] = value
+        self._follow()
         vectors = {key: self._loaded(key, own) for key, own in parts.items()}
-        rate = float(state["lr"])
-        if rate >= 0 and not callable(self._lr):
-            self._lr = rate
-        self.iteration, self.n_iter = int(state["iteration"]), int(state["n_iter"])
-        self.func_evals = int(state["func_evals"])
-        self._t, self._scale = float(state["t"]), float(state["scale"])
+        numbers = {name: number(state[name]) for name in NUMBERS}
+        if not math.isnan(numbers["lr"]) and not callable(self._lr):
+            self._lr = float(numbers["lr"])
+        self.iteration, self.n_iter = int(numbers["iteration"]), int(numbers["n_iter"])
+        self.func_evals = int(numbers["func_evals"])
+        self._t, self._scale = float(numbers["t"]), float(numbers["scale"])
         self._vectors = vectors
 
     def _loaded(self, key: str, parts: dict[str, Any]) -> Raw:
