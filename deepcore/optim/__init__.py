@@ -1,5 +1,6 @@
 """Optimizers."""
 
+from . import schedules as schedules
 from ._base import BaseOptimizer as BaseOptimizer
 from ._group import Group as Group
 from ._optimizer import Optimizer as Optimizer

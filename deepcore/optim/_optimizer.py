@@ -11,7 +11,8 @@ from ._base import BaseOptimizer
 from ._check import check_rate
 from ._group import Group
 from ._parameters import sorted_into_groups
-from ._state import copied, named, restored
+from ._state import copied, named, number, restored
+from .schedules import Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -156,9 +157,11 @@ class Optimizer(BaseOptimizer):
 
         There are ``"iteration"``, the steps of the optimizer; ``"steps"``, those of each parameter; ``"lr"``, a number
         per group, NaN where it is a schedule or there is none; and, for each parameter, tensors and numbers such as
-        ``"0.m"``, by its position or name. The names do not depend on how the parameters are grouped.
+        ``"0.m"``, by its position or name. The names do not depend on how the parameters are grouped. What the schedule
+        of a group remembers is in numbers such as ``"schedule.0.best"``.
         """
         rates = [group.lr for group in self.groups]
+        schedules = [(g, rate) for g, rate in enumerate(rates) if isinstance(rate, Schedule)]
         return {
             "iteration": self.iteration,
             "steps": self.steps,
@@ -167,6 +170,11 @@ class Optimizer(BaseOptimizer):
                 f"{name}.{key}": value
                 for name, state in zip(self._names, self.state, strict=True)
                 for key, value in state.items()
+            },
+            **{
+                f"schedule.{g}.{name}": value
+                for g, schedule in schedules
+                for name, value in schedule.state_dict().items()
             },
         }
 
@@ -182,7 +190,13 @@ class Optimizer(BaseOptimizer):
             If the state does not fit. Nothing has been changed.
         """
         method = type(self).__name__
-        numbers, memories = restored(method, self.groups, self._names, state)
+        remembered = {name: value for name, value in state.items() if not name.startswith("schedule.")}
+        numbers, memories = restored(method, self.groups, self._names, remembered)
+        for g, group in enumerate(self.groups):
+            prefix = f"schedule.{g}."
+            numbers_of = {path[len(prefix) :]: number(x) for path, x in state.items() if path.startswith(prefix)}
+            if isinstance(group.lr, Schedule) and numbers_of:
+                group.lr.load_state_dict(numbers_of)
         for group, own in zip(self.groups, memories, strict=True):
             group.remember(own)
         for group, rate in zip(self.groups, numbers.rates, strict=False):

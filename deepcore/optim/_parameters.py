@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from .._errors import ConfigError, DTypeError
 from .._tensor import Tensor
 
-Parameters: TypeAlias = Iterable[Tensor] | Iterable[tuple[str, Tensor]] | Iterable[dict[str, Any]]
+Parameters: TypeAlias = Iterable[Tensor | tuple[str, Tensor] | Mapping[str, Any]]
 
 
 def sorted_into_groups(method: str, given: object) -> list[tuple[dict[str, Tensor], dict[str, Any]]]:

@@ -93,7 +93,7 @@ def test_adaptive_clipping(dtype: str) -> None:
             units = [(..., j) for j in range(w.shape[-1])] if w.ndim > 1 else list(np.ndindex(w.shape))
             u = g.copy()
             for unit in units:
-                size, length = max(np.linalg.norm(w[unit]), 1e-3), np.linalg.norm(g[unit])
+                size, length = max(float(np.linalg.norm(w[unit])), 1e-3), float(np.linalg.norm(g[unit]))
                 if length / size > 0.2:
                     u[unit] = 0.2 * size / length * g[unit]
                     clipped += 1
