@@ -23,6 +23,9 @@ from .adam import AdamW as AdamW
 from .adam import scale_by_adam as scale_by_adam
 from .adamax import Adamax as Adamax
 from .adamax import scale_by_adamax as scale_by_adamax
+from .average import ExponentialMovingAverage as ExponentialMovingAverage
+from .average import StochasticWeightAverage as StochasticWeightAverage
+from .average import WeightAverage as WeightAverage
 from .clip import clip_adaptively as clip_adaptively
 from .clip import clip_by_norm as clip_by_norm
 from .clip import clip_by_value as clip_by_value

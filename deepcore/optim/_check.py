@@ -42,3 +42,10 @@ def check_betas(betas: tuple[float, ...]) -> None:
 def check_rate(rate: Rate) -> None:
     """Refuse learning rates that are negative, infinite or NaN; a schedule is asked for its first."""
     check_not_negative("the learning rate", rate(0) if callable(rate) else rate)
+
+
+def check_factor(what: str, factor: float) -> None:
+    """Refuse factors outside of [0, 1]."""
+    if not 0.0 <= factor <= 1.0:
+        msg = f"{what} is from 0 to 1, not {factor}"
+        raise ConfigError(msg)

@@ -219,3 +219,43 @@ def test_a_parameter_that_begins_to_learn_late() -> None:
     ours = trained_here("Adam", {"lr": 0.01}, "float64", change=lambda o, step: thaw(o.parameters, step))
     theirs = trained_there("Adam", {"lr": 0.01}, "float64", change=lambda o, s: thaw(o.param_groups[0]["params"], s))
     assert_same(ours, theirs, "float64")
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize("bound", [0.5, 5.0, 500.0])
+def test_clipping(bound: float, dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    gradients = [rng.normal(size=shape).astype(dtype) for shape in ((5, 8), (8,), ())]
+    ours = [dc.zeros(g.shape, dtype=getattr(dc, dtype), requires_grad=True) for g in gradients]
+    theirs = [torch.zeros(g.shape, dtype=getattr(torch, dtype), requires_grad=True) for g in gradients]
+    for p, q, g in zip(ours, theirs, gradients, strict=True):
+        p.grad, q.grad = dc.asarray(g), torch.tensor(g)
+    norm = optim.clip_grad_norm(ours, bound)
+    assert norm.item() == pytest.approx(torch.nn.utils.clip_grad_norm_(theirs, bound).item(), rel=TOLERANCES[dtype])
+    assert_same([p.grad.numpy() for p in ours if p.grad is not None], [q.grad.numpy() for q in theirs], dtype)
+    optim.clip_grad_value(ours, 0.1)
+    torch.nn.utils.clip_grad_value_(theirs, 0.1)
+    assert_same([p.grad.numpy() for p in ours if p.grad is not None], [q.grad.numpy() for q in theirs], dtype)
+
+
+@pytest.mark.parametrize("kind", ["exponential", "equal"])
+def test_averages(kind: str) -> None:
+    utils: Any = torch.optim.swa_utils
+    theirs = torch.nn.Linear(3, 2).double()
+    ours = [dc.asarray(p.detach().numpy().copy(), requires_grad=True) for p in theirs.parameters()]
+    if kind == "exponential":
+        one: Any = optim.ExponentialMovingAverage(ours, 0.8)
+        two = utils.AveragedModel(theirs, multi_avg_fn=utils.get_ema_multi_avg_fn(0.8))
+    else:
+        one, two = optim.StochasticWeightAverage(ours), utils.AveragedModel(theirs)
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        for p, q in zip(ours, theirs.parameters(), strict=True):
+            value = rng.normal(size=p.shape)
+            with dc.no_grad():
+                p[...] = dc.asarray(value)
+            q.data = torch.tensor(value)
+        one.update()
+        two.update_parameters(theirs)
+    averages = [p.detach().numpy() for p in two.module.parameters()]
+    assert_same([a.numpy() for a in one.averages], averages, "float64")

@@ -51,10 +51,3 @@ def check_steps(what: str, steps: int) -> None:
     if steps < 1:
         msg = f"{what} is at least 1, not {steps}"
         raise ConfigError(msg)
-
-
-def check_factor(what: str, factor: float) -> None:
-    """Refuse factors outside of [0, 1]."""
-    if not 0.0 <= factor <= 1.0:
-        msg = f"{what} is from 0 to 1, not {factor}"
-        raise ConfigError(msg)

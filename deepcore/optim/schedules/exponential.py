@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .._check import check_not_negative
-from ._schedule import Schedule, check_factor
+from .._check import check_factor, check_not_negative
+from ._schedule import Schedule
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ..._errors import ConfigError
-from .._check import check_not_negative, check_positive
-from ._schedule import Schedule, check_factor
+from .._check import check_factor, check_not_negative, check_positive
+from ._schedule import Schedule
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ..._errors import ConfigError, StateError
-from .._check import check_not_negative
-from ._schedule import Schedule, check_factor
+from .._check import check_factor, check_not_negative
+from ._schedule import Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

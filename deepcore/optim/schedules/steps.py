@@ -6,8 +6,8 @@ from bisect import bisect_right
 from dataclasses import dataclass
 
 from ..._errors import ConfigError
-from .._check import check_not_negative
-from ._schedule import Schedule, check_factor, check_steps
+from .._check import check_factor, check_not_negative
+from ._schedule import Schedule, check_steps
 
 
 @dataclass(frozen=True)

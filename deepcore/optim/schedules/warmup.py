@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .._check import check_rate
-from ._schedule import Schedule, check_factor, check_steps
+from .._check import check_factor, check_rate
+from ._schedule import Schedule, check_steps
 
 if TYPE_CHECKING:
     from .._transform import Rate
