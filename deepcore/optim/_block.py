@@ -42,10 +42,13 @@ class Block:
         Whether the data type has 16 bits.
     now
         The step that is being taken.
+    moved
+        The parameters after it, where a kernel has computed them.
     """
 
     now: Step
     updates: Any
+    moved: Raw = None
 
     def __init__(self, parameters: Sequence[Tensor], members: Sequence[int], count: int) -> None:
         self.parameters = parameters
@@ -105,15 +108,15 @@ class Block:
         return found
 
     def finish(self) -> None:
-        """Add the updates to the parameters."""
+        """Add the updates to the parameters, unless a kernel has."""
         xp = self.now.xp
-        flat = self._values + self.vector(xp)
+        flat = self._values + self.vector(xp) if self.moved is None else self.moved
         self._flat = xp.astype(flat, self.dtype) if self.is_narrow else flat
         self._views = self.layout.split(self._flat, xp)
         for p, view in zip(self.parameters, self._views, strict=True):
             rebind(p, view)
         self.count = self.now.count
-        self.updates = self._values = None
+        self.updates = self.moved = self._values = None
 
     def _widened(self, vector: Raw, xp: Namespace) -> Raw:
         return xp.astype(vector, xp.float32) if self.is_narrow else vector

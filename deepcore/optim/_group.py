@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._tensor import make
 from ._block import Block
-from ._transform import PerArray, Step, chain
+from ._transform import Chain, PerArray, Step, chain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .._device import Device
     from .._tensor import Tensor
     from .._typing import Raw
-    from ._transform import Chain, Rate, State, Transform
+    from ._transform import Rate, State, Transform
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Group:
 
     def __init__(self, parameters: Sequence[Tensor], transform: Transform) -> None:
         self.parameters = list(parameters)
-        self.transform: Chain = chain(transform)
+        self.transform = transform if isinstance(transform, Chain) else chain(transform)
         self._memories = [Memory() for _ in self.parameters]  # of those parameters that are in no block
         self._blocks: list[Block] = []
         self._active: list[int] = []
@@ -68,8 +68,7 @@ class Group:
             block.begin(now)
             if not block.state:
                 block.state = [part.start(block, now) for part in self.transform]
-        for i, part in enumerate(self.transform):
-            part.apply(self._blocks, i)
+        self.transform.take(self._blocks)
         for block in self._blocks:
             block.finish()
 

@@ -149,8 +149,13 @@ class Chain(Transform):
         return iter(self.parts)
 
     def update(self, updates: Raw, state: State, parameters: Raw, step: Step) -> tuple[Raw, State]:
-        """Not called: an optimizer goes through the parts itself."""
+        """Not called: :meth:`take` goes through the parts."""
         raise NotImplementedError
+
+    def take(self, blocks: Sequence[Block]) -> None:
+        """Take a step with all parameters of a group."""
+        for i, part in enumerate(self.parts):
+            part.apply(blocks, i)
 
     @property
     def rate(self) -> Rate | None:
@@ -159,7 +164,7 @@ class Chain(Transform):
 
     def with_rate(self, rate: Rate) -> Chain:
         """Return the chain with another learning rate in every part that has one."""
-        return Chain(tuple(part.with_rate(rate) for part in self.parts))
+        return type(self)(tuple(part.with_rate(rate) for part in self.parts))
 
 
 def chain(*transforms: Transform) -> Chain:

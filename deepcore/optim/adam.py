@@ -6,14 +6,18 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ._adam_kernel import KERNEL
 from ._check import check_betas, check_not_negative
 from ._optimizer import Optimizer
-from ._transform import Transform, chain
-from .decay import decay
+from ._transform import Chain, Transform
+from .decay import add_decayed_weights, decay
 from .scale import scale_by_learning_rate
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .._typing import Raw
+    from ._block import Block
     from ._parameters import Parameters
     from ._transform import Rate, State, Step
 
@@ -76,11 +80,49 @@ class scale_by_adam(Transform):
         new = {"m": m, "v": v}
         if self.amsgrad:
             v = new["v_max"] = xp.maximum(state["v_max"], v)
-        # The corrections are numbers, so they go where they cost one operation on an array and not two.
-        correction1 = 1 - beta1**step.count if self.bias_correction else 1.0
-        correction2 = math.sqrt(1 - beta2**step.count) if self.bias_correction else 1.0
-        root = xp.sqrt(v)
-        return m / ((correction1 / correction2) * root + correction1 * self.eps), new
+        correction1, correction2 = self.corrections(step.count)
+        return m / ((correction1 / correction2) * xp.sqrt(v) + correction1 * self.eps), new
+
+    def corrections(self, count: int) -> tuple[float, float]:
+        r"""Return $1 - \beta_1^t$ and $\sqrt{1 - \beta_2^t}$. They are numbers, and go where they cost no operation."""
+        if not self.bias_correction:
+            return 1.0, 1.0
+        beta1, beta2 = self.betas
+        return 1 - beta1**count, math.sqrt(1 - beta2**count)
+
+
+@dataclass(frozen=True)
+class AdamChain(Chain):
+    """The chain of Adam or AdamW, for which there is a kernel: one function for the whole step."""
+
+    def take(self, blocks: Sequence[Block]) -> None:
+        """Take a step with all parameters of a group."""
+        part = next(i for i, x in enumerate(self.parts) if isinstance(x, scale_by_adam))
+        rule, lr = self.parts[part], self.rate
+        if not isinstance(rule, scale_by_adam) or rule.amsgrad or lr is None:
+            super().take(blocks)
+            return
+        penalty, after = (
+            sum(x.weight_decay for x in parts if isinstance(x, add_decayed_weights))
+            for parts in (self.parts[:part], self.parts[part:])
+        )
+        for block in blocks:
+            step, state = block.now, block.state[part]
+            correction1, correction2 = rule.corrections(step.count)
+            block.moved, m, v = step.xp[KERNEL](
+                block.values(step.xp),
+                block.vector(step.xp),
+                state["m"],
+                state["v"],
+                lr=step.value(lr),
+                beta1=rule.betas[0],
+                beta2=rule.betas[1],
+                factor=correction1 / correction2,
+                eps=correction1 * rule.eps,
+                penalty=penalty,
+                decay=after,
+            )
+            block.state[part] = {"m": m, "v": v}
 
 
 class Adam(Optimizer):
@@ -204,11 +246,11 @@ def _adam(
     *, lr: Rate, betas: tuple[float, float], eps: float, weight_decay: float, bias_correction: bool, amsgrad: bool
 ) -> Transform:
     adam = scale_by_adam(betas, eps, bias_correction, amsgrad)
-    return chain(*decay(weight_decay), adam, scale_by_learning_rate(lr))
+    return AdamChain((*decay(weight_decay), adam, scale_by_learning_rate(lr)))
 
 
 def _adamw(
     *, lr: Rate, betas: tuple[float, float], eps: float, weight_decay: float, bias_correction: bool, amsgrad: bool
 ) -> Transform:
     adam = scale_by_adam(betas, eps, bias_correction, amsgrad)
-    return chain(adam, *decay(weight_decay), scale_by_learning_rate(lr))
+    return AdamChain((adam, *decay(weight_decay), scale_by_learning_rate(lr)))
