@@ -35,9 +35,12 @@ class Layout:
         """Return the vector of the arrays; of one array, it may be the array itself in another shape."""
         if len(arrays) == 1:
             return xp.reshape(arrays[0], (self.size,))
-        return xp.concat([xp.reshape(x, (b - a,)) for x, (a, b) in zip(arrays, self._bounds, strict=True)])
+        reshape = xp.reshape
+        pairs = zip(arrays, self._bounds, strict=True)
+        return xp.concat([x if x.ndim == 1 else reshape(x, (b - a,)) for x, (a, b) in pairs])
 
     def split(self, vector: Raw, xp: Namespace) -> list[Raw]:
         """Return the arrays of a vector: views of it, wherever the library has views."""
+        reshape = xp.reshape
         pairs = zip(self._bounds, self.shapes, strict=True)
-        return [xp.reshape(vector[a:b], shape) for (a, b), shape in pairs]
+        return [vector[a:b] if len(shape) == 1 else reshape(vector[a:b], shape) for (a, b), shape in pairs]

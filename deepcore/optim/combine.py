@@ -104,7 +104,7 @@ class Accumulate(Wrapper):
     Every call of :meth:`step` counts as one batch; each $k$-th call lets the optimizer move with the mean of the
     gradients since it last did, and the calls between only go on adding. So a loop that forgets the gradients, computes
     new ones and steps for every batch stays as it is. With a loss that is a mean over the batch, $k$ batches of $n$ are
-    then one of $kn$.
+    then one of $kn$. The gradients between are not part of the state: save it when ``batches`` is 0.
 
     Parameters
     ----------
