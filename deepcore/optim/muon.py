@@ -100,7 +100,7 @@ class orthogonalise(PerArray):
     >>> W.grad = dc.asarray([[0.0, 5.0], [-1.0, 0.0]])
     >>> optim.Optimizer([W], optim.chain(optim.orthogonalise(), optim.scale_by_learning_rate(1.0))).step()
     >>> [[round(x, 1) for x in row] for row in W.tolist()]
-    [[0.0, -0.7], [1.1, 0.0]]
+    [[0.0, -0.7], [0.8, 0.0]]
     """
 
     coefficients: tuple[float, float, float] = COEFFICIENTS
