@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     Vector: TypeAlias = NDArray[Any]
 
 BLOCK: Final = 32768
-"""Five blocks of float32, which is what a step reads and writes, fit into the second-level cache of most processors."""
+"""Five blocks of float32, which is what a step needs at once, fit into the second-level cache of most processors."""
 
 
 def adam(
@@ -29,29 +29,28 @@ def adam(
     penalty: float,
     decay: float,
 ) -> tuple[Vector, Vector, Vector]:
-    """Return new parameters and the moments, which are written to: see ``deepcore.optim``."""
-    new = np.empty_like(parameters)
-    scratch = np.empty(min(BLOCK, len(new)), new.dtype)
+    """Return new parameters, in the memory of the gradient, and the moments in theirs: see ``deepcore.optim``."""
+    scratch = np.empty(min(BLOCK, len(gradient)), gradient.dtype)
     multiply, add = np.multiply, np.add
-    for start in range(0, len(new), BLOCK):
+    for start in range(0, len(gradient), BLOCK):
         block = slice(start, start + BLOCK)
-        p, g, y, mean, square = parameters[block], gradient[block], new[block], m[block], v[block]
+        p, g, mean, square = parameters[block], gradient[block], m[block], v[block]
         x = scratch[: len(p)]
         if penalty != 0:
-            g = add(g, multiply(p, penalty, x), y)  # the result is not needed yet
+            add(g, multiply(p, penalty, x), g)
         multiply(g, 1 - beta1, x)
         multiply(mean, beta1, mean)
         add(mean, x, mean)
-        multiply(g, g, x)
-        multiply(x, 1 - beta2, x)
+        multiply(g, g, g)
+        multiply(g, 1 - beta2, g)
         multiply(square, beta2, square)
-        add(square, x, square)
+        add(square, g, square)
         np.sqrt(square, x)
         multiply(x, factor, x)
         add(x, eps, x)
         np.divide(mean, x, x)
         if decay != 0:
-            add(x, multiply(p, decay, y), x)
+            add(x, multiply(p, decay, g), x)
         multiply(x, -lr, x)
-        add(p, x, y)
-    return new, m, v
+        add(p, x, g)
+    return gradient, m, v

@@ -42,8 +42,8 @@ def adam(
     $$
 
     with ``penalty`` $\lambda_1$ and ``decay`` $\lambda_2$; the bias corrections are in $f$ and $\varepsilon$. An
-    override may write to both moments, which nobody but the optimizer holds, and neither to the parameters nor to the
-    gradient.
+    override may write to the gradient and to the moments, which are copies that nobody but the optimizer holds, and
+    not to the parameters.
     """
     if penalty != 0:
         gradient = gradient + penalty * parameters

@@ -137,6 +137,11 @@ class Block:
             self.updates = self.layout.join(self.updates, xp)
         return self.updates
 
+    def own_vector(self, xp: Namespace) -> Raw:
+        """Return the updates as one vector that may be written to, unlike the gradient of a single parameter."""
+        vector = self.vector(xp)
+        return xp.asarray(vector, copy=True) if len(self.members) == 1 else vector
+
     def arrays(self, xp: Namespace) -> list[Raw]:
         """Return the updates, each in the shape of its parameter."""
         if not isinstance(self.updates, list):

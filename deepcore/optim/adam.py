@@ -111,7 +111,7 @@ class AdamChain(Chain):
             correction1, correction2 = rule.corrections(step.count)
             block.moved, m, v = step.xp[KERNEL](
                 block.values(step.xp),
-                block.vector(step.xp),
+                block.own_vector(step.xp),
                 state["m"],
                 state["v"],
                 lr=step.value(lr),
