@@ -34,7 +34,7 @@ class scale_by_momentum(Transform):
     Parameters
     ----------
     momentum
-        $\mu$, from 0 up to, but without, 1.
+        $\mu$, from 0 up to, but without, 1, or a schedule of it.
     dampening
         $\tau$.
     nesterov
@@ -53,12 +53,12 @@ class scale_by_momentum(Transform):
     Tensor([0.75], dtype=float32, requires_grad=True)
     """
 
-    momentum: float
+    momentum: Rate
     dampening: float = 0.0
     nesterov: bool = False
 
     def __post_init__(self) -> None:
-        check_fraction("momentum", self.momentum)
+        check_fraction("momentum", self.momentum(0) if callable(self.momentum) else self.momentum)
         if self.nesterov and (self.momentum == 0.0 or self.dampening != 0.0):
             msg = f"nesterov needs momentum > 0 and dampening = 0, not {self.momentum} and {self.dampening}"
             raise ConfigError(msg)
@@ -69,8 +69,9 @@ class scale_by_momentum(Transform):
 
     def update(self, updates: Raw, state: State, parameters: Raw, step: Step) -> tuple[Raw, State]:
         """Add to the velocity, and return it."""
-        v = updates if step.count == 1 else self.momentum * state["v"] + (1 - self.dampening) * updates
-        return (updates + self.momentum * v if self.nesterov else v), {"v": v}
+        momentum = step.value(self.momentum)
+        v = updates if step.count == 1 else momentum * state["v"] + (1 - self.dampening) * updates
+        return (updates + momentum * v if self.nesterov else v), {"v": v}
 
 
 class SGD(Optimizer):
@@ -93,7 +94,7 @@ class SGD(Optimizer):
     lr
         The learning rate $\eta$, or a schedule of it.
     momentum
-        $\mu$, from 0 up to, but without, 1.
+        $\mu$, from 0 up to, but without, 1, or a schedule of it.
     dampening
         $\tau$.
     nesterov
@@ -122,7 +123,7 @@ class SGD(Optimizer):
         parameters: Parameters,
         *,
         lr: Rate = 0.01,
-        momentum: float = 0.0,
+        momentum: Rate = 0.0,
         dampening: float = 0.0,
         nesterov: bool = False,
         weight_decay: float = 0.0,
@@ -131,6 +132,6 @@ class SGD(Optimizer):
         self._build(parameters, _sgd, {**options, "weight_decay": weight_decay})
 
 
-def _sgd(*, lr: Rate, momentum: float, dampening: float, nesterov: bool, weight_decay: float) -> Transform:
+def _sgd(*, lr: Rate, momentum: Rate, dampening: float, nesterov: bool, weight_decay: float) -> Transform:
     moving = scale_by_momentum(momentum, dampening, nesterov)  # which also checks that they fit together
     return chain(*decay(weight_decay), *([moving] if momentum else []), scale_by_learning_rate(lr))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import deepcore as dc
-from deepcore import nn, optim
+from deepcore import nn, optim, train
 from deepcore.random import Generator
 
 if TYPE_CHECKING:
@@ -236,6 +236,18 @@ def test_several_batches_are_one_large_one() -> None:
     assert v.numpy() == pytest.approx(w.numpy(), rel=1e-12)
     assert small.lr == 0.1
     assert small.batches == 0
+
+
+def test_the_trainer_takes_whatever_moves_parameters() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 2)).astype(np.float32)
+    labels = (x[:, 0] > x[:, 1]).astype(np.int64)
+    for wrap in (lambda o: o, lambda o: optim.Accumulate(o, every=2), optim.Optimizers):
+        model = nn.Sequential(nn.Dense(2, 8, activation="tanh", generator=Generator(0)), nn.Dense(8, 2))
+        schedule = optim.schedules.LinearWarmup(optim.schedules.CosineDecay(0.1, steps=40), steps=5, start=0.1)
+        trainer = train.Trainer(model, nn.CategoricalCrossEntropy(), wrap(optim.AdamW(model.parameters(), lr=schedule)))
+        losses = trainer.fit((x, labels), epochs=6, batch_size=10)["loss"]
+        assert losses[-1] < 0.3 < losses[0]
 
 
 # ----------------------------------------------------------------------------------------------------------- averages

@@ -78,6 +78,18 @@ def test_a_frozen_parameter_does_not_stop_the_clock() -> None:
     assert (a.item(), b.item()) == (-1.75, -0.25)
 
 
+def test_momentum_may_have_a_schedule_too() -> None:
+    w = dc.asarray([0.0], dtype=dc.float64, requires_grad=True)
+    optimizer = optim.SGD([w], lr=1.0, momentum=lambda step: 0.5 if step < 2 else 0.0)
+    expected = [-1.0, -2.5, -3.5]
+    for value in expected:
+        w.grad = dc.ones(1, dtype=dc.float64)
+        optimizer.step()
+        assert w.item() == value
+    with pytest.raises(dc.ConfigError, match=r"momentum is from 0 up to, but without, 1, not 1\.5"):
+        optim.SGD([w], momentum=lambda step: 1.5)
+
+
 def test_beyond_the_end() -> None:
     assert schedules.PolynomialDecay(1.0, 10, end=0.2)(1000) == pytest.approx(0.2)
     assert schedules.CosineDecay(1.0, 10, end=0.2)(1000) == pytest.approx(0.2)
