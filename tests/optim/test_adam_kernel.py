@@ -86,7 +86,7 @@ def test_gradients_are_never_written_to(shapes: list[tuple[int, ...]], kind: str
     parameters = [dc.ones(shape, device=device, requires_grad=True) for shape in shapes]
     for p in parameters:
         p.grad = dc.full(p.shape, 0.5, device=device)
-    optimizer = getattr(optim, kind)(parameters, lr=0.1)
+    optimizer = getattr(optim, kind)(parameters, lr=0.1, weight_decay=1e-4)
     for _ in range(2):
         optimizer.step()
     for p in parameters:
