@@ -142,7 +142,8 @@ def _states_on(memory: Memory, block: Block) -> list[State]:
         if not hasattr(x, "dtype"):
             return x
         if memory.device is not None and memory.device is not block.device:
-            x = make(x, memory.device).to_device(block.device)._data
+            # Some libraries lend their memory to others; a copy is the optimizer's own, and may be written to.
+            x = xp.asarray(make(x, memory.device).to_device(block.device)._data, copy=True)
         return x if x.dtype == dtype else xp.astype(x, dtype)
 
     return [{name: moved(x) for name, x in state.items()} for state in memory.states]
