@@ -28,6 +28,10 @@ def custom(parameters: Any) -> optim.Optimizer:
     return optim.Optimizer(parameters, optim.chain(*parts, *rest, optim.scale_by_learning_rate(0.02)))
 
 
+def no_number(step: int) -> float:
+    return float("nan")
+
+
 def slower(step: int) -> float:
     return 0.05 / (1 + step)
 
@@ -316,7 +320,7 @@ def test_the_learning_rate_is_read_and_written(make: Make) -> None:
     with pytest.raises(dc.ConfigError, match=r"\w+: the learning rate is at least 0 and finite, not -1"):
         optimizer.lr = -1.0
     with pytest.raises(dc.ConfigError, match=r"\w+: the learning rate is at least 0 and finite, not nan"):
-        optimizer.lr = lambda step: float("nan")  # type: ignore[assignment,unused-ignore]
+        optimizer.lr = no_number
 
 
 def test_data_types_and_shared_tensors_side_by_side() -> None:

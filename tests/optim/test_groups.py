@@ -89,10 +89,12 @@ def test_the_state_does_not_depend_on_the_grouping() -> None:
     assert two.state[1]["v"].tolist() == one.state[1]["v"].tolist()
 
 
+NUMBER: Any = 3.0
+ARRAY: Any = np.ones(2)
 MISTAKES: list[tuple[Callable[[], object], type[Exception], str]] = [
     (lambda: optim.Adam(dc.ones(2)), dc.ConfigError, "Adam: the parameters are a list of tensors"),
-    (lambda: optim.Adam(3), dc.ConfigError, "not a int"),  # type: ignore[arg-type]
-    (lambda: optim.Adam([np.ones(2)]), dc.ConfigError, "Adam: parameter 0 is a ndarray, not a tensor"),  # type: ignore[list-item]
+    (lambda: optim.Adam(NUMBER), dc.ConfigError, "a list of tensors, as model.parameters.. returns, not a float"),
+    (lambda: optim.Adam([ARRAY]), dc.ConfigError, "Adam: parameter 0 is a ndarray, not a tensor"),
     (lambda: optim.Adam([dc.ones(2, dtype=dc.int64)]), dc.DTypeError, "Adam: parameter 0 is int64, and parameters"),
     (lambda: optim.SGD([dc.ones(2, dtype=dc.complex64)]), dc.DTypeError, "learn its real and imaginary parts as two"),
     (lambda: optim.Adam([{"lr": 0.1}]), dc.ConfigError, "a group is a dictionary with the tensors under 'params'"),
