@@ -20,6 +20,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "dollarmath",
     "primitives",
+    "schedules",
 ]
 exclude_patterns = ["_build"]
 default_role = "code"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .._typing import DeviceLike
     from ..metrics import Metric
     from ..nn import Loss, Module
-    from ..optim import Optimizer
+    from ..optim import BaseOptimizer
     from .callback import Callback
 
     HostArray = np.ndarray[Any, Any]
@@ -67,7 +67,7 @@ class Trainer:
         self,
         model: Module,
         loss: Loss,
-        optimizer: Optimizer,
+        optimizer: BaseOptimizer,
         *,
         metrics: Sequence[Metric] = (),
         device: DeviceLike = None,
