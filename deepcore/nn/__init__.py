@@ -4,6 +4,8 @@ from ._loss import Loss as Loss
 from ._module import Module as Module
 from ._module import Parameter as Parameter
 from ._summary import summary as summary
+from .absolute_error import MAE as MAE
+from .absolute_error import Huber as Huber
 from .activation import Gaussian as Gaussian
 from .activation import HardSigmoid as HardSigmoid
 from .activation import Identity as Identity
@@ -15,10 +17,17 @@ from .activation import Step as Step
 from .activation import Tanh as Tanh
 from .activation import activation_named as activation_named
 from .container import Sequential as Sequential
+from .cross_entropy import NLL as NLL
 from .cross_entropy import BinaryCrossEntropy as BinaryCrossEntropy
 from .cross_entropy import CategoricalCrossEntropy as CategoricalCrossEntropy
+from .ctc import CTC as CTC
 from .dense import Dense as Dense
+from .distance import Contrastive as Contrastive
+from .distance import Cosine as Cosine
+from .distance import Triplet as Triplet
 from .dropout import Dropout as Dropout
+from .focal import BinaryFocal as BinaryFocal
+from .focal import CategoricalFocal as CategoricalFocal
 from .gated import GELU as GELU
 from .gated import GLU as GLU
 from .gated import HardSwish as HardSwish
@@ -26,6 +35,10 @@ from .gated import Mish as Mish
 from .gated import SiLU as SiLU
 from .gated import SwiGLU as SwiGLU
 from .gated import Swish as Swish
+from .likelihood import GaussianNLL as GaussianNLL
+from .likelihood import KLDivergence as KLDivergence
+from .margin import CategoricalHinge as CategoricalHinge
+from .margin import Hinge as Hinge
 from .maxout import Maxout as Maxout
 from .rectifier import CELU as CELU
 from .rectifier import ELU as ELU

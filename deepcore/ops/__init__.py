@@ -98,6 +98,7 @@ from .elementwise import tanh as tanh
 from .elementwise import trunc as trunc
 from .fused import linear as linear
 from .fused import sigmoid_cross_entropy as sigmoid_cross_entropy
+from .fused import smoothed_cross_entropy as smoothed_cross_entropy
 from .fused import softmax_cross_entropy as softmax_cross_entropy
 from .gated import gelu_tanh as gelu_tanh
 from .gated import glu as glu

@@ -214,7 +214,7 @@ def test_a_loss_that_is_no_number_names_epoch_and_batch(value: str) -> None:
     class Explodes(nn.MSE):
         calls = 0
 
-        def forward(self, prediction: dc.Tensor, target: dc.Tensor) -> dc.Tensor:
+        def forward(self, prediction: dc.Tensor, target: dc.Tensor, weight: dc.Tensor | None = None) -> dc.Tensor:
             self.calls += 1
             return super().forward(prediction, target) * (float(value) if self.calls == 6 else 1.0)
 
