@@ -31,28 +31,32 @@ IMPOSSIBLE: Final = -1e30
 """The logarithm of a probability of 0: finite, so that differences of two of them are no NaN."""
 
 
+def _two_columns(x: Any, xp: Namespace) -> Any:
+    """Return zeros for two more states."""
+    return xp.zeros((*x.shape[:-1], 2), dtype=x.dtype, device=x.device)
+
+
 def _predecessors(alphas: Any, none: Any, skips: Any, xp: Namespace) -> tuple[Any, Any, Any]:
     """Return the variables of the states that lead to each state: itself, the one before, and the one before that."""
     before = xp.concat([none, alphas], axis=-1)
     return alphas, before[..., 1:-1], before[..., :-2] + skips
 
 
-@composite(Sample(((4, 2, 5), (2, 5)), low=-2.0, high=-0.1))
-def ctc_forward(xp: Namespace, logs: Array, skips: Array, /) -> Any:
-    r"""Forward variables of connectionist temporal classification:
-    $\alpha_t(s) = \ell_t(s) + \ln \sum_k e^{\alpha_{t-1}(s - k) + [k = 2] c(s)}$ for $k$ from 0 to 2, where $c$ is what
-    it costs to skip a state. With the weights $w_t(s, k)$ of the terms of the sum, the cotangents are
-    $g_t(s) = \bar\alpha_t(s) + \sum_k w_{t+1}(s + k, k)\,g_{t+1}(s + k)$, $\bar\ell = g$ and
-    $\bar c(s) = \sum_t w_t(s, 2)\,g_t(s)$.
+@composite(Sample(((4, 2, 5), (5,), (2, 5)), low=-2.0, high=-0.1))
+def ctc_forward(xp: Namespace, logs: Array, start: Array, skips: Array, /) -> Any:
+    r"""Forward variables of connectionist temporal classification: $\alpha_0 = \ell_0 + b$ and
+    $\alpha_t(s) = \ell_t(s) + \ln \sum_k e^{\alpha_{t-1}(s - k) + [k = 2] c(s)}$ for $k$ from 0 to 2, where $b$ is the
+    logarithm of the chance to begin in a state, and $c$ that to come from two states before. With the weights
+    $w_t(s, k)$ of the terms of the sum, $g_t(s) = \bar\alpha_t(s) + \sum_k w_{t+1}(s + k, k)\,g_{t+1}(s + k)$,
+    $\bar\ell = g$, $\bar b = g_0$ and $\bar c(s) = \sum_t w_t(s, 2)\,g_t(s)$.
 
-    Operands have shapes (time, samples, states) and (samples, states). Paths begin in one of the first two states.
+    Operands have shapes (time, samples, states), (states,) and (samples, states).
 
     Source: A. Graves et al., Connectionist temporal classification, ICML 2006, equations 5 to 8.
     """
     first = logs[0, ...]
-    others = xp.zeros_like(first[..., 2:]) + IMPOSSIBLE
-    alphas = [first + xp.concat([xp.zeros_like(first[..., :2]), others], axis=-1)]
-    none = xp.zeros_like(first[..., :2]) + IMPOSSIBLE
+    alphas = [first + start]
+    none = _two_columns(first, xp) + IMPOSSIBLE
     for t in range(1, logs.shape[0]):
         stay, step, skip = _predecessors(alphas[-1], none, skips, xp)
         largest = xp.maximum(xp.maximum(stay, step), skip)
@@ -62,23 +66,22 @@ def ctc_forward(xp: Namespace, logs: Array, skips: Array, /) -> Any:
 
 
 @ctc_forward.vjp_all
-def _ctc_forward(dy: Any, y: Any, skips: Any, xp: Namespace) -> tuple[Any, Any]:
+def _ctc_forward(dy: Any, y: Any, skips: Any, xp: Namespace) -> tuple[Any, Any, Any]:
     # The weights are a softmax over what leads to a state, of all times at once. Only the sums over them need a loop.
-    stay, step, skip = _predecessors(y[:-1, ...], xp.zeros_like(y[:-1, :, :2]) + IMPOSSIBLE, skips, xp)
+    stay, step, skip = _predecessors(y[:-1, ...], _two_columns(y[:-1, ...], xp) + IMPOSSIBLE, skips, xp)
     largest = xp.maximum(xp.maximum(stay, step), skip)
     stay, step, skip = (xp.exp(stay - largest), xp.exp(step - largest), xp.exp(skip - largest))
     total = stay + step + skip
     stay, step, skip = stay / total, step / total, skip / total
-    after = xp.zeros_like(y[0, :, :2])
+    after = _two_columns(y[0, ...], xp)
     g = dy[-1, ...]
     found = [g]
     for t in range(dy.shape[0] - 2, -1, -1):
-        by_step = xp.concat([(step[t, ...] * g)[..., 1:], after[..., :1]], axis=-1)
-        by_skip = xp.concat([(skip[t, ...] * g)[..., 2:], after], axis=-1)
-        g = dy[t, ...] + stay[t, ...] * g + by_step + by_skip
+        by_step, by_skip = (xp.concat([weights[t, ...] * g, after], axis=-1) for weights in (step, skip))
+        g = dy[t, ...] + stay[t, ...] * g + by_step[..., 1:-1] + by_skip[..., 2:]
         found.append(g)
     d_logs = xp.stack(found[::-1], axis=0)
-    return d_logs, xp.sum(skip * d_logs[1:, ...], axis=0)
+    return d_logs, g, xp.sum(skip * d_logs[1:, ...], axis=0)
 
 
 class CTC(Loss):
@@ -201,14 +204,17 @@ class CTC(Loss):
 
     def _of_states(
         self, logs: Tensor, states: NDArray[np.int64], skips: NDArray[np.float64], times: NDArray[np.int64]
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the logarithms of the classes of the states, of beginning in each, and of skipping to each."""
         n, T, _ = logs.shape
         if times.min() < T:  # what is padding may be anything, also NaN
             inside = ops.asarray((np.arange(T) < times[:, None])[:, :, None], device=logs.device)
             logs = ops.where(inside, logs, 0.0)
         indices = ops.asarray(np.broadcast_to(states[:, None, :], (n, T, states.shape[1])), device=logs.device)
         of_states = ops.take_along_axis(logs, indices, axis=-1)
-        return ops.moveaxis(of_states, 1, 0), ops.asarray(skips, dtype=logs.dtype, device=logs.device)
+        start = np.where(np.arange(states.shape[1]) < 2, 0.0, IMPOSSIBLE)  # the blank, or the first label
+        on_device = [ops.asarray(x, dtype=logs.dtype, device=logs.device) for x in (start, skips)]
+        return ops.moveaxis(of_states, 1, 0), on_device[0], on_device[1]
 
     def _at_the_end(self, alphas: Tensor, times: NDArray[np.int64], counts: NDArray[np.int64]) -> Tensor:
         """Return the logarithm of the probability of ending in the last label or the blank after it."""

@@ -75,7 +75,7 @@ class Trainer:
     ) -> None:
         self.device = model.device if device is None else find_device(device)
         self.model = model.to(self.device)
-        self.loss = loss
+        self.loss = loss.to(self.device)
         self.optimizer = optimizer
         self.metrics = list(metrics)
         self.callbacks = list(callbacks)

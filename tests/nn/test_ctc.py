@@ -45,6 +45,15 @@ def test_all_paths_are_counted(device: Device) -> None:
     assert_close(nn.CTC(reduction="per-sample")(*given).numpy(), found, rtol=0, atol=0)
 
 
+def test_no_labels_are_as_likely_as_blanks_alone(device: Device) -> None:
+    z = dc.asarray(Z, device=device, requires_grad=True)
+    loss = nn.CTC(reduction="none")(z, dc.zeros((3, 0), dtype=dc.int64, device=device))
+    assert_close(loss.numpy(), -dc.log_softmax(z)[..., 0].sum(axis=1).numpy(), rtol=1e-12)
+    loss.sum().backward()
+    assert z.grad is not None
+    assert (z.grad.numpy()[..., 0] < 0).all()
+
+
 def test_derivatives(device: Device, thrifty: bool) -> None:
     rest = [dc.asarray(x, device=device) for x in (LABELS, TIMES, COUNTS)]
     loss = nn.CTC()

@@ -162,7 +162,9 @@ EVERY = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 @pytest.mark.parametrize("reduction", ["none", "sum", "mean", "per-sample"])
 def test_values(case: tuple[Any, Any, Any, Any], reduction: str, device: Device) -> None:
     make, prediction, target, losses = case
-    actual = make(reduction=reduction)(dc.asarray(prediction, device=device), dc.asarray(target, device=device))
+    actual = make(reduction=reduction).to(device)(
+        dc.asarray(prediction, device=device), dc.asarray(target, device=device)
+    )
     per_sample = losses if losses.ndim == 1 else losses.sum(1)
     desired = {"none": losses, "sum": losses.sum(), "mean": losses.mean(), "per-sample": per_sample}[reduction]
     assert_close(actual.numpy(), np.asarray(desired), rtol=1e-11, atol=1e-13)
@@ -177,20 +179,20 @@ def test_weights(case: tuple[Any, Any, Any, Any], of: str, device: Device) -> No
     each = weights.reshape(*shape, *[1] * (losses.ndim - len(shape))) * np.ones_like(losses)
     extra = (None,) if isinstance(make(), nn.Cosine) else ()
     given = [dc.asarray(prediction, device=device), dc.asarray(target, device=device), *extra]
-    mean = make()(*given, dc.asarray(weights, device=device))
+    mean = make().to(device)(*given, dc.asarray(weights, device=device))
     assert_close(mean.numpy(), np.asarray((each * losses).sum() / each.sum()), rtol=1e-11)
-    none = make(reduction="none")(*given, dc.asarray(weights, device=device))
+    none = make(reduction="none").to(device)(*given, dc.asarray(weights, device=device))
     assert_close(none.numpy(), each * losses, rtol=1e-11, atol=1e-13)
-    assert make()(*given, dc.zeros(shape, dtype=dc.float64, device=device)).item() == 0.0
+    assert make().to(device)(*given, dc.zeros(shape, dtype=dc.float64, device=device)).item() == 0.0
     with pytest.raises(dc.ShapeError, match="weights are one for each sample or loss, of shape"):
-        make()(*given, dc.ones((7,), device=device))
+        make().to(device)(*given, dc.ones((7,), device=device))
 
 
 @EVERY
 def test_gradients(case: tuple[Any, Any, Any, Any], device: Device) -> None:
     make, prediction, target, _ = case
     fixed = dc.asarray(target, device=device)
-    loss = make(reduction="none")
+    loss = make(reduction="none").to(device)
     check_grads(lambda prediction: loss(prediction, fixed), dc.asarray(prediction, device=device), order=2)
 
 
@@ -211,7 +213,7 @@ def test_float32_is_kept_whatever_the_targets_are(
     kind = np.dtype(np.float32 if target_type == "same" else target_type)
     if target.ndim == 1 and kind.kind == "f":
         kind = target.dtype
-    loss = make()(z, dc.asarray(target.astype(kind), device=device))
+    loss = make().to(device)(z, dc.asarray(target.astype(kind), device=device))
     loss.backward()
     assert z.grad is not None
     assert (loss.dtype, loss.shape, loss.device) == (dc.float32, (), device)
