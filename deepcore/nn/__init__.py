@@ -1,5 +1,6 @@
 """Layers, activations and losses."""
 
+from . import initializers as initializers
 from ._loss import Loss as Loss
 from ._module import Module as Module
 from ._module import Parameter as Parameter
