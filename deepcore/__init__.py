@@ -11,6 +11,8 @@ Tensor([0., 1.], dtype=float32)
 """
 
 from . import data as data
+from . import fft as fft
+from . import linalg as linalg
 from . import metrics as metrics
 from . import nn as nn
 from . import optim as optim
@@ -40,24 +42,27 @@ from ._dtype import uint16 as uint16
 from ._dtype import uint32 as uint32
 from ._dtype import uint64 as uint64
 from ._errors import *
-from ._namespace import default_info
+from ._namespace import API_VERSION, default_info
 from ._tape import enable_grad as enable_grad
 from ._tape import is_grad_enabled as is_grad_enabled
 from ._tape import no_grad as no_grad
 from ._tensor import Tensor as Tensor
 from ._version import __version__ as __version__
 from .ops import *
+from .transform import custom_vjp as custom_vjp
 from .transform import grad as grad
 from .transform import hessian as hessian
 from .transform import hvp as hvp
 from .transform import jacobian as jacobian
 from .transform import jvp as jvp
+from .transform import remat as remat
+from .transform import stop_gradient as stop_gradient
 from .transform import value_and_grad as value_and_grad
 from .transform import vjp as vjp
 
 bool = bool_
 __array_namespace_info__ = default_info
-__array_api_version__ = "2024.12"
+__array_api_version__ = API_VERSION
 e = 2.718281828459045
 inf = float("inf")
 nan = float("nan")

@@ -168,6 +168,20 @@ class Backend(ABC):
         """The data type for each of the library's own objects."""
         return {raw: dtype for dtype, raw in self.raw_dtypes.items()}
 
+    def supports(self, dtype: DType, device: str) -> bool:
+        """Return whether arrays on a device can have a data type; some lack those of 64 bits."""
+        return dtype in self.raw_dtypes
+
+    @cached_property
+    def inexact_dtypes(self) -> frozenset[Any]:
+        """The library's objects for the floating-point data types, in which gradients exist."""
+        return frozenset(raw for raw, dtype in self.dtypes.items() if dtype.is_inexact)
+
+    @cached_property
+    def complex_dtypes(self) -> frozenset[Any]:
+        """The library's objects for the complex data types."""
+        return frozenset(raw for raw, dtype in self.dtypes.items() if dtype.is_kind("complex floating"))
+
     @property
     def overrides(self) -> Mapping[str, Kernel]:
         """Kernels that replace a primitive's forward here, by name: what the standard cannot say, or says slowly."""

@@ -9,6 +9,10 @@ class ShapeError(DeepcoreError, ValueError):
     """Shapes that do not fit together; the message names the layer or function and both shapes."""
 
 
+class BoundsError(ShapeError, IndexError):
+    """An axis or a position that an array does not have."""
+
+
 class DTypeError(DeepcoreError, TypeError):
     """A data type that an operation is not defined for."""
 
@@ -26,7 +30,7 @@ class GradientError(DeepcoreError, RuntimeError):
 
 
 class NumericalError(DeepcoreError, FloatingPointError):
-    """NaN or infinity where numbers were expected; the message says where it first appeared."""
+    """NaN or infinity where numbers were expected, a singular matrix, or an iteration that does not converge."""
 
 
 class DataError(DeepcoreError, ValueError):

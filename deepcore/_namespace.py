@@ -11,7 +11,7 @@ import inspect
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from . import _dtype, ops
+from . import _dtype, fft, linalg, ops
 from ._device import default_device, devices, use_device
 from ._errors import ConfigError
 from ._sweep import op
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from ._dtype import DType
     from ._tensor import Tensor
 
-API_VERSION = "2024.12"
+API_VERSION = "2025.12"
+OLDER_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12")
 CONSTANTS = {"e": 2.718281828459045, "inf": float("inf"), "nan": float("nan"), "newaxis": None, "pi": 3.141592653589793}
 
 
@@ -48,20 +49,22 @@ class Info:
 
     def default_dtypes(self, *, device: Device | None = None) -> dict[str, DType]:
         """Return the data types of arrays created without one."""
+        integer = creation.default_integer(device or self._device)
         return {
             "real floating": creation.default_dtype(),
-            "complex floating": _dtype.complex64 if creation.default_dtype() is _dtype.float32 else _dtype.complex128,
-            "integral": _dtype.int64,
-            "indexing": _dtype.int64,
+            "complex floating": creation.default_complex(),
+            "integral": integer,
+            "indexing": integer,
         }
 
     def dtypes(self, *, device: Device | None = None, kind: str | tuple[str, ...] | None = None) -> dict[str, DType]:
         """Return the data types, of one kind, several, or all."""
-        known = (device or self._device).backend.raw_dtypes
+        where = device or self._device
+        standard = {name: dtype for name, dtype in _dtype.DTYPES.items() if name not in ("float16", "bfloat16")}
         return {
             name: dtype
-            for name, dtype in _dtype.DTYPES.items()
-            if dtype in known and name not in ("float16", "bfloat16") and (kind is None or ops.isdtype(dtype, kind))
+            for name, dtype in standard.items()
+            if where.backend.supports(dtype, where.name) and (kind is None or ops.isdtype(dtype, kind))
         }
 
 
@@ -72,16 +75,23 @@ class Namespace(ModuleType):
         super().__init__("deepcore", f"The Array API standard on {device}.")
         self.__dict__.update(CONSTANTS)
         self.__dict__.update({("bool" if n == "bool_" else n): t for n, t in _dtype.DTYPES.items()})
-        for name, value in vars(ops).items():
-            if callable(value) and not name.startswith("_"):
-                creates = getattr(value, "__module__", "") == creation.__name__ and _takes_device(value)
-                self.__dict__[name] = _on(value, device) if creates else value
+        self.__dict__.update(_bound_functions(ops, device))
         self.__dict__["asarray"] = _asarray_on(device)
+        for extension in (fft, linalg):
+            name = extension.__name__.rpartition(".")[2]
+            self.__dict__[name] = ModuleType(f"deepcore.{name}", extension.__doc__)
+            self.__dict__[name].__dict__.update(_bound_functions(extension, device))
         self.__array_api_version__ = API_VERSION
         self.__array_namespace_info__ = functools.partial(Info, device)
 
     def __repr__(self) -> str:
         return self.__doc__ or ""
+
+
+def _bound_functions(module: ModuleType, device: Device) -> dict[str, Callable[..., Any]]:
+    """Return the functions of a module, those that create arrays with another default device."""
+    functions = {name: value for name, value in vars(module).items() if callable(value) and not name.startswith("_")}
+    return {name: _on(value, device) if _takes_device(value) else value for name, value in functions.items()}
 
 
 def _takes_device(function: Callable[..., Any]) -> bool:
@@ -117,7 +127,7 @@ def _bound(device: Device) -> Namespace:
 
 def namespace(device: Device, api_version: str | None = None) -> Namespace:
     """Return the namespace whose arrays are created on a device."""
-    if api_version is not None and api_version not in ("2021.12", "2022.12", "2023.12", "2024.12"):
+    if api_version is not None and api_version not in (API_VERSION, *OLDER_VERSIONS):
         msg = f"deepcore implements the Array API standard {API_VERSION}, not {api_version}"
         raise ConfigError(msg)
     return _bound(device)

@@ -1,11 +1,11 @@
-"""One declaration per operation: its forward, its derivative, its mathematics and its test data.
+r"""One declaration per operation: its forward, its derivative, its mathematics and its test data.
 
 A derivative rule gives an operand's cotangent from the result's. It is an ordinary function that *names what it needs*,
 and the tape keeps only that:
 
 ========== ==========================================================================================
 ``dy``      the cotangent of the result, always the first argument
-``y``       the result
+``y``       the result; where there are several, each by its own name
 an operand  by the name it has in the declaration
 a parameter likewise (``axis``, ``keepdims``, ...)
 ``shape``   the shape of the operand that the rule is for
@@ -15,6 +15,13 @@ a parameter likewise (``axis``, ``keepdims``, ...)
 
 Rules are Array API code. A first-order sweep runs them on raw arrays, and nothing is recorded; a higher-order sweep
 runs the same rules on tensors, and their own computation is recorded. So derivatives of any order come from one rule.
+
+Rules are written in the plain transposed form: $\bar x = f'(x)\,\bar y$ for a real or holomorphic $y = f(x)$, without
+a conjugate. The sweep conjugates complex cotangents where they enter and where they leave, which gives PyTorch's
+convention; where a function is not holomorphic, its rule says what that means for it.
+
+Where there are several results, a rule belongs to a result instead of an operand, since what the cotangents of the
+results contribute adds up: $\bar x = J_1^\top \bar y_1 + J_2^\top \bar y_2 + \dots$
 """
 
 from __future__ import annotations
@@ -53,6 +60,10 @@ class Sample:
         Operands, by position, drawn as truth values.
     kinks
         Points that entries are kept away from, because the function has no derivative there.
+    structure
+        Of the operands that are square matrices: ``"hermitian"`` or ``"positive definite"``.
+    complex
+        Whether entries are complex, both of their parts drawn from the interval.
     """
 
     shapes: Sequence[Shape | list[Shape]] = ((2, 3),)
@@ -62,6 +73,8 @@ class Sample:
     integers: Mapping[int, int] = field(default_factory=dict[int, int])
     booleans: Sequence[int] = ()
     kinks: Sequence[float] = ()
+    structure: str = ""
+    complex: bool = False
 
 
 class Rule:
@@ -73,9 +86,12 @@ class Rule:
         The rule itself.
     needs
         The names of its arguments after ``dy``.
+    sources
+        Where each of them comes from: a position in what the node saved, a parameter's name and its default, or the
+        name of what the sweep knows.
     """
 
-    __slots__ = ("function", "needs")
+    __slots__ = ("function", "needs", "sources")
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
@@ -84,6 +100,7 @@ class Rule:
             msg = f"the first argument of a derivative rule is dy, not {first!r}"
             raise TypeError(msg)
         self.needs = tuple(rest)
+        self.sources: tuple[tuple[int | str, Any], ...] = ()
 
 
 class Primitive(Generic[P]):
@@ -105,6 +122,12 @@ class Primitive(Generic[P]):
         The rule for each operand that has one.
     joint
         A rule that gives the cotangents of all operands at once, as a sequence.
+    result
+        The named tuple of the results, where there are several.
+    outputs
+        Their names; empty where there is one result.
+    by_position
+        The rule for each operand, in order.
     saved
         What its rules need of the forward computation.
     complete
@@ -115,7 +138,14 @@ class Primitive(Generic[P]):
         Why it has no derivative, where it has none.
     """
 
-    def __init__(self, function: Callable[..., Any], samples: Sequence[Sample], *, composite: bool) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        samples: Sequence[Sample],
+        *,
+        composite: bool,
+        result: type[tuple[Any, ...]] | None = None,
+    ) -> None:
         self.function = function
         self.name = _name(function)
         self.chapter = function.__module__.rpartition(".")[2]
@@ -127,12 +157,15 @@ class Primitive(Generic[P]):
         self.signature = _public_signature(function, composite=composite)
         parameters = list(self.signature.parameters.values())
         self.operands = tuple(p.name for p in parameters if _is_operand(p))
+        self.result = result
+        self.outputs: tuple[str, ...] = getattr(result, "_fields", ())
         self.variadic = any("Sequence[Array" in p.annotation for p in parameters)
         rest = [p for p in parameters if not _is_operand(p)]
         self.positional = tuple(p.name for p in rest if p.kind is not p.KEYWORD_ONLY)
         self.defaults = {p.name: p.default for p in rest}
         self.saved: tuple[str, ...] = ()
         self.complete = False
+        self.by_position: tuple[Rule | None, ...] = ()
         self._users: dict[str, int] = {}
         self._kept: dict[int, tuple[int, ...]] = {}
         self.__name__ = self.__qualname__ = self.name.rpartition(".")[2]
@@ -144,10 +177,16 @@ class Primitive(Generic[P]):
         registry[self.name] = self
 
     def vjp(self, **rules: Callable[..., Any]) -> None:
-        """Declare the rule of each operand, by the operand's name: ``matmul.vjp(a=lambda dy, b: ...)``."""
+        """Declare the rule of each operand, by the operand's name: ``matmul.vjp(x1=lambda dy, x2: ...)``.
+
+        Where there are several results, the rules are theirs: ``qr.vjp(Q=..., R=...)``.
+        """
+        known = self.outputs or self.operands
         for name, function in rules.items():
-            if name not in self.operands:
-                msg = f"{self.name} has no operand {name!r}; it has {', '.join(self.operands)}"
+            if name not in known:
+                msg = (
+                    f"{self.name} has no {'result' if self.outputs else 'operand'} {name!r}; it has {', '.join(known)}"
+                )
                 raise TypeError(msg)
             self.rules[name] = self._checked(Rule(function))
         self._resolve()
@@ -162,7 +201,7 @@ class Primitive(Generic[P]):
         self.reason = reason
 
     def _checked(self, rule: Rule) -> Rule:
-        unknown = set(rule.needs) - SPECIAL - set(self.operands) - set(self.defaults)
+        unknown = set(rule.needs) - SPECIAL - {*self.operands, *self.outputs, *self.defaults}
         if unknown:
             msg = f"a rule of {self.name} asks for {', '.join(sorted(unknown))}, which {self.name} does not have"
             raise TypeError(msg)
@@ -171,25 +210,40 @@ class Primitive(Generic[P]):
     def _resolve(self) -> None:
         self._users = {}
         self._kept = {}
-        for i, operand in enumerate(self.operands):
-            rule = self.joint or self.rules.get(operand)
-            for name in rule.needs if rule else ():
-                self._users[name] = self._users.get(name, 0) | 1 << i
-        self.saved = tuple(name for name in (*self.operands, "y", "shapes") if name in self._users)
-        self.complete = self.joint is not None or all(operand in self.rules for operand in self.operands)
+        for i, name in enumerate(self.outputs or self.operands):
+            rule = self.joint or self.rules.get(name)
+            tracked = 1 if self.outputs else 1 << i
+            for needed in rule.needs if rule else ():
+                self._users[needed] = self._users.get(needed, 0) | tracked
+        self.saved = tuple(name for name in (*self.operands, *self.values, "shapes") if name in self._users)
+        self.complete = self.joint is not None or all(name in self.rules for name in self.outputs or self.operands)
+        self.by_position = tuple([self.rules.get(name) for name in self.operands])
+        for rule in (self.joint, *self.rules.values()):
+            if rule is not None:
+                rule.sources = tuple([self._source(name) for name in rule.needs])
+
+    def _source(self, name: str) -> tuple[int | str, Any]:
+        if name in self.saved:
+            return self.saved.index(name), None
+        return name, self.defaults.get(name)
 
     def kept(self, tracked: int) -> tuple[int, ...]:
         """Return what the tape keeps when some operands are tracked (bit i for operand i).
 
-        The result has an entry for each name in ``saved``: its position in (operands..., y, None), where None is for
-        what only the rules of other operands need.
+        The result has an entry for each name in ``saved``: its position in (operands..., results..., None), where None
+        is for what only the rules of other operands need.
         """
         found = self._kept.get(tracked)
         if found is None:
-            pool = (*self.operands, "y")
+            pool = (*self.operands, *self.values)
             found = tuple([pool.index(n) if self._users[n] & tracked else len(pool) for n in self.saved])
             self._kept[tracked] = found
         return found
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """What rules call the results: ``y``, or each by its name."""
+        return self.outputs or ("y",)
 
     @property
     def is_differentiable(self) -> bool:

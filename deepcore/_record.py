@@ -13,10 +13,10 @@ import numpy as np
 
 from ._device import default_device, device_of
 from ._dtype import DType
-from ._errors import DeviceError, DTypeError, GradientError, ShapeError
+from ._errors import BoundsError, DeepcoreError, DeviceError, DTypeError, GradientError, NumericalError, ShapeError
 from ._primitive import Primitive, Sample
 from ._sweep import op
-from ._tape import Node, is_recording
+from ._tape import Bundle, Node, Output, is_recording
 from ._tensor import Tensor, make
 
 if TYPE_CHECKING:
@@ -67,7 +67,11 @@ class Operation(Primitive[P]):
 
     def _differing(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         try:
-            return {name: value for name, value in kwargs.items() if value is not self.defaults[name]}
+            return {
+                name: value._data if isinstance(value, Tensor) else value
+                for name, value in kwargs.items()
+                if value is not self.defaults[name]
+            }
         except KeyError as error:
             known = ", ".join(self.defaults) or "none"
             msg = f"{self.name}() has no parameter {error}; it has {known}"
@@ -96,7 +100,7 @@ class Operation(Primitive[P]):
             given = parameters
         try:
             return device.kernels[self.name](*raws, **given)
-        except (ValueError, TypeError, RuntimeError) as error:
+        except (ValueError, TypeError, RuntimeError, IndexError) as error:
             raise self._explained(error, raws[: len(self.operands)]) from error
 
     def _is_recorded(self, parents: tuple[Node | None, ...]) -> bool:
@@ -108,7 +112,10 @@ class Operation(Primitive[P]):
         return True
 
     def _refuse_loss(self, parents: tuple[Node | None, ...]) -> None:
-        names = self.operands * len(parents) if self.variadic else self.operands
+        if self.outputs:
+            names, parents = self.outputs, parents * len(self.outputs)
+        else:
+            names = self.operands * len(parents) if self.variadic else self.operands
         for name, parent in zip(names, parents, strict=True):
             if parent is not None and name not in self.rules:
                 msg = (
@@ -118,7 +125,7 @@ class Operation(Primitive[P]):
                 raise GradientError(msg)
 
     def _explained(self, error: Exception, raws: Sequence[Raw]) -> Exception:
-        if isinstance(error, (ShapeError, DTypeError, DeviceError, GradientError)):
+        if isinstance(error, DeepcoreError):
             return error
         operands = ", ".join(
             f"{name} {tuple(raw.shape)} {_plain(raw.dtype)}" if hasattr(raw, "dtype") else f"{name}={raw!r}"
@@ -142,7 +149,7 @@ class Unary(Operation[P]):
         else:
             try:
                 value = device.kernels[self.name](raw)
-            except (ValueError, TypeError, RuntimeError) as error:
+            except (ValueError, TypeError, RuntimeError, IndexError) as error:
                 raise self._explained(error, (raw,)) from error
         if parent is None or self.reason or not is_recording() or (parameters and not _is_inexact(value, device)):
             return make(value, device)
@@ -176,7 +183,7 @@ class Binary(Operation[P]):
             return self._call(args, kwargs)
         try:
             value = device.kernels[self.name](raw_a, raw_b)
-        except (ValueError, TypeError, RuntimeError) as error:
+        except (ValueError, TypeError, RuntimeError, IndexError) as error:
             raise self._explained(error, (raw_a, raw_b)) from error
         if (parent_a is None and parent_b is None) or self.reason or not is_recording():
             return make(value, device)
@@ -223,6 +230,27 @@ class Variadic(Operation[P]):
         return kind(f"{self.name}(shapes {shapes}): {error}")
 
 
+class Several(Operation[P]):
+    """An operation on one array that has several results, such as ``linalg.qr``: a named tuple of tensors."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Compute the results and, where the operand requires a gradient, record how."""
+        operands, parameters = self._bind(args, kwargs)
+        device, giver = self._common_device(operands)
+        x = _adopt(operands[0], self, 0, device, giver)
+        values = tuple(self._compute(device, (x._data,), parameters))
+        form = cast("type[tuple[Any, ...]]", self.result)
+        if not self._is_recorded((x._node,)):
+            return form(*[make(value, device) for value in values])
+        pool = (x._data, *values, None)
+        bundle = Bundle(self, (x._node,), tuple([pool[i] for i in self.kept(1)]), parameters, device)
+        tensors = [
+            make(value, device, Output(bundle, name, value) if _is_inexact(value, device) else None)
+            for name, value in zip(self.outputs, values, strict=True)
+        ]
+        return form(*tensors)
+
+
 class Transfer(Operation[P]):
     """An operation whose result is on another device, the one that its parameter ``target`` names."""
 
@@ -263,7 +291,7 @@ def _adopt(x: Any, primitive: Primitive[...], i: int, device: Device, giver: int
 
 def _is_inexact(value: Raw, device: Device) -> bool:
     """Whether a result can carry a gradient: ``astype`` to an integer type, for one, ends the graph."""
-    return device.backend.dtypes[value.dtype].is_inexact
+    return value.dtype in device.backend.inexact_dtypes
 
 
 def _arrays(saved: Sequence[Any], raws: Sequence[Raw], device: Device) -> tuple[Raw, ...]:
@@ -271,6 +299,8 @@ def _arrays(saved: Sequence[Any], raws: Sequence[Raw], device: Device) -> tuple[
     for value in saved:
         if type(value) in _NUMBERS:
             dtype = next(raw.dtype for raw in raws if hasattr(raw, "dtype"))
+            if type(value) is complex:
+                dtype = (device.kernels.zeros((), dtype=dtype, device=device.raw) * 1j).dtype
             as_array = device.kernels.asarray
             return tuple([as_array(v, dtype=dtype, device=device.raw) if type(v) in _NUMBERS else v for v in saved])
     return tuple(saved)
@@ -281,9 +311,14 @@ def _plain(raw_dtype: object) -> str:
     return str(raw_dtype).rpartition(".")[2]
 
 
-def _kind_of(error: Exception) -> type[ShapeError | DTypeError]:
+def _kind_of(error: Exception) -> type[DeepcoreError]:
     """Say what an array library complains about: JAX raises a TypeError for shapes too."""
-    return DTypeError if isinstance(error, TypeError) and "shape" not in str(error) else ShapeError
+    if "LinAlg" in type(error).__name__:
+        return NumericalError  # a singular matrix, a decomposition that does not converge
+    if isinstance(error, IndexError):
+        return BoundsError
+    of_type = isinstance(error, (TypeError, NotImplementedError)) and "shape" not in str(error)
+    return DTypeError if of_type else ShapeError
 
 
 def _mixed(primitive: Primitive[...], giver: int, i: int, expected: Device, found: Device) -> DeviceError:
@@ -297,11 +332,17 @@ def _mixed(primitive: Primitive[...], giver: int, i: int, expected: Device, foun
     return DeviceError(msg)
 
 
-def primitive(*samples: Sample) -> Callable[[Callable[P, Any]], Operation[P]]:
-    """Declare an operation that every array library provides under the function's name."""
+def primitive(
+    *samples: Sample, result: type[tuple[Any, ...]] | None = None
+) -> Callable[[Callable[P, Any]], Operation[P]]:
+    """Declare an operation that every array library provides under the function's name.
+
+    One that has several results says so by the named tuple that it returns them in.
+    """
 
     def declare(function: Callable[P, Any]) -> Operation[P]:
-        return cast("Operation[P]", _kind(function, composite=False)(function, samples, composite=False))
+        kind = Several if result else _kind(function, composite=False)
+        return cast("Operation[P]", kind(function, samples, composite=False, result=result))
 
     return declare
 

@@ -6,6 +6,10 @@ $$\bar x = \bar y\,\frac{\partial f_n}{\partial f_{n-1}} \cdots \frac{\partial f
 
 one vector-Jacobian product per node, latest first. Nodes are numbered as they are made, so "latest first" is a sort.
 
+The cotangent of a complex $z = a + ib$ is $\bar z = \partial L/\partial a + i\,\partial L/\partial b$, the direction
+of steepest ascent, as in PyTorch (JAX has its conjugate). Inside, rules have the plain form $\bar x = f'(x)\,\bar y$,
+because complex cotangents are conjugated where they enter the sweep and where they leave it.
+
 Reference: A. Griewank and A. Walther, *Evaluating Derivatives*, 2nd edition, SIAM 2008, section 3.2.
 """
 
@@ -17,11 +21,12 @@ from typing import TYPE_CHECKING, Any
 from ._backend import EXTENSIONS, Extension
 from ._errors import GradientError
 from ._primitive import registry
+from ._tape import Bundle, Output, Parts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
-    from ._primitive import Primitive
+    from ._primitive import Primitive, Rule
     from ._tape import Node
     from ._typing import Namespace, Raw, Shape
 
@@ -70,16 +75,18 @@ def sweep(
     """
     nodes = _reachable(roots)
     wanted = None if targets is None else set(targets)
-    active = set(nodes) if wanted is None else _leading_to(wanted, nodes)
-    cotangents = dict(roots)
+    active = None if wanted is None else _leading_to(wanted, nodes)
+    recorded = lift is not None
+    cotangents = {node: _conjugated(dy, node, recorded=recorded) for node, dy in roots.items()}
     found: dict[Node, Any] = {}
     for node in reversed(nodes):
         dy = cotangents.pop(node, None)
         if dy is None:
             continue
         if node.primitive is None if wanted is None else node in wanted:
-            found[node] = dy
-        if node.primitive is None or active.isdisjoint(node.parents):
+            found[node] = _conjugated(dy, node, recorded=recorded)
+            continue
+        if node.primitive is None or (active is not None and active.isdisjoint(node.parents)):
             continue
         for parent, dx in _operand_cotangents(node.primitive, node, dy, active, lift):
             so_far = cotangents.get(parent)
@@ -115,52 +122,78 @@ def _leading_to(targets: set[Node], nodes: list[Node]) -> set[Node]:
     return active
 
 
+def _conjugated(dy: Any, node: Node, *, recorded: bool) -> Any:
+    """Return a cotangent in the other of the two conventions: they differ for complex values alone."""
+    if node.dtype not in node.device.backend.complex_dtypes:
+        return dy
+    return op.conj(dy) if recorded else node.device.kernels.conj(dy)
+
+
 def _operand_cotangents(
-    primitive: Primitive[...], node: Node, dy: Any, active: set[Node], lift: Lift | None
+    primitive: Primitive[...], node: Node, dy: Any, active: set[Node] | None, lift: Lift | None
 ) -> list[tuple[Node, Any]]:
+    """Return what a node's cotangent contributes to those of its parents, of all or of the active ones."""
     if node.saved is None:
         msg = (
             f"the graph of {primitive.name} was released by an earlier backward(); "
             "call backward(retain_graph=True) the first time to go through it twice"
         )
         raise GradientError(msg)
-    wanted = [(i, parent) for i, parent in enumerate(node.parents) if parent is not None and parent in active]
-    recorded = lift is not None
-    known: dict[str, Any] = {}
+    if isinstance(node, Output):
+        return [(parent, Parts({node.name: dy})) for parent in node.parents if parent is not None]
+    saved = node.saved if lift is None else _lifted(primitive, node, lift)
     if primitive.joint is not None:
-        known = _known(primitive, node, lift)
-        cotangents = primitive.joint.function(dy, *[known[name] for name in primitive.joint.needs])
-        pairs = [(parent, cotangents[i]) for i, parent in wanted]
+        cotangents = primitive.joint.function(dy, *_arguments(primitive.joint, node, None, saved, lift))
+        pairs = list(zip(node.parents, cotangents, strict=True))
+    elif primitive.outputs:
+        (parent,) = node.parents
+        rules = [(primitive.rules[name], part) for name, part in dy.items()]
+        pairs = [(parent, rule.function(part, *_arguments(rule, node, parent, saved, lift))) for rule, part in rules]
     else:
-        pairs = []
-        for i, parent in wanted:
-            rule = primitive.rules[primitive.operands[i]]
-            if rule.needs:
-                known = known or _known(primitive, node, lift)
-                known["shape"] = parent.shape
-            pairs.append((parent, rule.function(dy, *[known[name] for name in rule.needs])))
-    return [(parent, _fit(dx, parent, primitive, recorded=recorded)) for parent, dx in pairs if dx is not None]
+        pairs = [
+            (
+                parent,
+                rule.function(dy, *_arguments(rule, node, parent, saved, lift)) if rule.sources else rule.function(dy),
+            )
+            for parent, rule in zip(node.parents, primitive.by_position, strict=True)
+            if parent is not None and rule is not None and (active is None or parent in active)
+        ]
+    return [
+        (parent, _fit(dx, parent, primitive, recorded=lift is not None))
+        for parent, dx in pairs
+        if parent is not None and dx is not None and (active is None or parent in active)
+    ]
 
 
-def _known(primitive: Primitive[...], node: Node, lift: Lift | None) -> dict[str, Any]:
-    """Return what rules may ask for, by name."""
-    xp: Namespace = node.device.kernels if lift is None else op
-    return {**primitive.defaults, **(node.parameters or {}), **_saved(primitive, node, lift), "xp": xp}
+def _arguments(rule: Rule, node: Node, parent: Node | None, saved: Sequence[Any], lift: Lift | None) -> list[Any]:
+    """Return what a rule asks for besides the cotangent."""
+    arguments: list[Any] = []
+    for source, default in rule.sources:
+        if isinstance(source, int):
+            arguments.append(saved[source])
+        elif source == "xp":
+            arguments.append(node.device.kernels if lift is None else op)
+        elif source == "shape" and parent is not None:
+            arguments.append(parent.shape)
+        else:
+            arguments.append((node.parameters or {}).get(source, default))
+    return arguments
 
 
-def _saved(primitive: Primitive[...], node: Node, lift: Lift | None) -> dict[str, Any]:
-    saved: dict[str, Any] = dict(zip(primitive.saved, node.saved or (), strict=True))
-    if lift is None:
-        return saved
+def _lifted(primitive: Primitive[...], node: Node, lift: Lift) -> list[Any]:
+    """Return what a node saved as tensors, with their places in the graph."""
     sources = dict(zip(primitive.operands, node.parents, strict=False)) | {"y": node}
-    for name, value in saved.items():
-        if name == "shapes":
-            continue
-        if isinstance(value, list):
-            saved[name] = [lift(raw, parent, node) for raw, parent in zip(value, node.parents, strict=True)]
-        elif value is not None:
-            saved[name] = lift(value, sources[name], node)
-    return saved
+    lifted: list[Any] = []
+    for name, value in zip(primitive.saved, node.saved or (), strict=True):
+        if name == "shapes" or value is None:
+            lifted.append(value)
+        elif isinstance(value, list):
+            lifted.append([lift(raw, parent, node) for raw, parent in zip(value, node.parents, strict=True)])
+        elif isinstance(node, Bundle) and name in primitive.outputs:
+            lifted.append(lift(value, Output(node, name, value), node))
+        else:
+            lifted.append(lift(value, sources[name], node))
+    return lifted
 
 
 def _fit(dx: Any, parent: Node, primitive: Primitive[...], *, recorded: bool) -> Any:
@@ -174,6 +207,9 @@ def _fit(dx: Any, parent: Node, primitive: Primitive[...], *, recorded: bool) ->
         dx = _sum_to(dx, parent.shape, primitive, xp)
     raw = dx._data if recorded else dx
     if raw.dtype != parent.dtype:
+        complex_dtypes = parent.device.backend.complex_dtypes
+        if raw.dtype in complex_dtypes and parent.dtype not in complex_dtypes:
+            dx = xp.real(dx)  # a real operand moves the result along the real axis of its cotangent alone
         dtype = parent.device.backend.dtypes[parent.dtype] if recorded else parent.dtype
         dx = xp.astype(dx, dtype)
     return dx

@@ -61,6 +61,51 @@ class Leaf(Node):
         self.owner = None if owner is None else weakref.ref(owner)
 
 
+class Bundle(Node):
+    """A computation that has several results. Each of them is an :class:`Output` of it."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        primitive: Primitive[...],
+        parents: tuple[Node | None, ...],
+        saved: tuple[Any, ...],
+        parameters: dict[str, Any] | None,
+        device: Device,
+    ) -> None:
+        self.primitive = primitive
+        self.parents = parents
+        self.saved = saved
+        self.parameters = parameters
+        self.shape = ()
+        self.dtype = None
+        self.device = device
+        self.order = next_order()
+
+
+class Output(Node):
+    """One of the results of a bundle, by its name."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, bundle: Bundle, name: str, value: Raw) -> None:
+        super().__init__(bundle.primitive, (bundle,), (), None, value, bundle.device)
+        self.name = name
+
+
+class Parts(dict[str, Any]):
+    """The cotangent of a bundle: those of its results, by their names."""
+
+    __slots__ = ()
+
+    def __add__(self, other: Parts) -> Parts:
+        both = Parts(self)
+        for name, dy in other.items():
+            both[name] = both[name] + dy if name in both else dy
+        return both
+
+
 _recording: ContextVar[bool] = ContextVar("deepcore is recording", default=True)
 is_recording: Final = _recording.get
 """What the engine asks at every operation: :func:`is_grad_enabled` without a call in between."""

@@ -178,13 +178,13 @@ class Tensor:
         if not isinstance(gradient, Tensor):
             msg = f"backward(): the gradient is a {type(gradient).__name__}, not a tensor; use deepcore.asarray(...)"
             raise DTypeError(msg)
-        if gradient.shape != self.shape:
+        if gradient._data.shape != self._data.shape:
             msg = f"backward(): the gradient has shape {gradient.shape}, and the tensor {self.shape}"
             raise ShapeError(msg)
-        if gradient.device is not self.device:
+        if gradient._device is not self._device:
             msg = f"backward(): the gradient is on {gradient.device}, and the tensor on {self.device}"
             raise DeviceError(msg)
-        if gradient.dtype is not self.dtype:
+        if gradient._data.dtype != self._data.dtype:
             msg = f"backward(): the gradient is {gradient.dtype}, and the tensor {self.dtype}"
             raise DTypeError(msg)
         return gradient
@@ -215,9 +215,18 @@ class Tensor:
         target = find_device(device)
         return self if target is self._device else op.transfer(self, source=self._device, target=target)
 
-    def __dlpack__(self, **options: object) -> object:
+    def __dlpack__(
+        self,
+        *,
+        stream: object = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> object:
         self._refuse_if_recorded("__dlpack__")
-        return self._array().__dlpack__(**options)
+        options = {"stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy}
+        given = {name: value for name, value in options.items() if value is not None}  # older libraries know no others
+        return self._array().__dlpack__(**given)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         device: tuple[int, int] = self._array().__dlpack_device__()

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import save
 
 from ._errors import DataError, StorageError
-from .data._files import replacing
+from ._files import replacing
 
 if TYPE_CHECKING:
     import os

@@ -12,6 +12,7 @@ from deepcore._backend import Backend, Library
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from deepcore._dtype import DType
     from deepcore._typing import Kernel, Namespace, Raw
 
 array_api_strict: Any = Library("array_api_strict")
@@ -44,6 +45,10 @@ class StrictBackend(Backend):
 
     def raw_device(self, name: str) -> Any:
         return self._devices[name]
+
+    def supports(self, dtype: DType, device: str) -> bool:
+        known = array_api_strict.__array_namespace_info__().dtypes(device=self._devices[device])
+        return dtype.name in known
 
     def from_host(self, array: np.ndarray[Any, Any], device: str) -> Raw:
         return array_api_strict.asarray(array, device=self._devices[device], copy=True)

@@ -61,6 +61,10 @@ class JaxBackend(Backend):
     def raw_dtypes(self) -> Mapping[DType, Any]:
         return numpy_dtypes()
 
+    def supports(self, dtype: DType, device: str) -> bool:
+        wide = (dtype.bits == 64 and not dtype.is_kind("complex floating")) or dtype.name == "complex128"
+        return super().supports(dtype, device) and (not wide or bool(jax.config.jax_enable_x64))
+
     def from_host(self, array: np.ndarray[Any, Any], device: str) -> Raw:
         return jax.device_put(jnp.array(array), self._devices[device])
 

@@ -66,6 +66,7 @@ class TorchBackend(Backend):
             "setitem": _setitem,
             "searchsorted": _searchsorted,
             "take_along_axis": _take_along_axis,
+            "unique_all": _unique_all,
         }
 
     def synchronize(self) -> None:
@@ -135,6 +136,14 @@ def _scatter(x: Any, /, *, shape: Shape, key: Any) -> Any:
 
 def _take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Any:
     return torch.take_along_dim(x, indices.long(), axis)  # torch indexes with int64 alone
+
+
+def _unique_all(x: Any, /) -> tuple[Any, ...]:
+    values, inverse, counts = torch.unique(x, return_inverse=True, return_counts=True)
+    positions = torch.arange(x.numel(), device=x.device)
+    # torch does not say where a value is first, so the least of its positions is found.
+    first = positions.new_full(values.shape, x.numel()).scatter_reduce(0, inverse.reshape(-1), positions, "amin")
+    return values, first, inverse, counts
 
 
 def _searchsorted(x1: Any, x2: Any, /, **options: Any) -> Any:

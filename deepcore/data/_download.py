@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from .._errors import DataError, StorageError
-from ._files import content_sha256, replacing
+from .._files import replacing
+from ._files import content_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence

@@ -1,14 +1,12 @@
-"""Files that are read whether or not they are compressed, and written whole or not at all."""
+"""Files that are read whether or not they are compressed."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
-import os
-import secrets
 import zlib
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, BinaryIO
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from .._errors import DataError, StorageError
 
@@ -41,27 +39,6 @@ def reading(path: Path) -> Generator[BufferedIOBase]:
     except OSError as error:
         message = f"cannot read {path}: {error.strerror or error}"
         raise StorageError(message) from error
-
-
-@contextmanager
-def replacing(destination: Path) -> Generator[BinaryIO]:
-    """Write a file that appears at its destination when it is complete, and never in part.
-
-    Several processes may write the same file: each has a temporary one of its own, and the last to finish wins.
-    """
-    partial = destination.with_name(f".{destination.name}.{secrets.token_hex(8)}.part")
-    try:
-        with partial.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(destination)
-    except OSError as error:
-        message = f"cannot save to {destination}: {error.strerror or error}"
-        raise StorageError(message) from error
-    finally:
-        with suppress(OSError):
-            partial.unlink()
 
 
 def content_sha256(path: Path) -> str:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from .._errors import DataError
-from ._files import reading, replacing
+from .._files import replacing
+from ._files import reading
 
 if TYPE_CHECKING:
     import os

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._errors import ConfigError
-from ._order import Purpose, check_seed, random_order
+from ..random._bits import check_seed
+from ._order import Purpose, random_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

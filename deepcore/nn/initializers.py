@@ -26,7 +26,6 @@ import numpy as np
 from .._errors import ConfigError
 from ..ops.creation import asarray, default_dtype, full, ones, zeros
 from ..random import Generator, default_generator
-from ._normal_quantile import normal_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -208,7 +207,7 @@ def truncated_normal(mean: float = 0.0, std: float = 0.05, low: float = -2.0, hi
     if not low < high:
         msg = f"truncated_normal: low, {low}, is not below high, {high}"
         raise ConfigError(msg)
-    return lambda shape, generator: _drawn_truncated(shape, mean, std, low, high, generator)
+    return lambda shape, generator: generator.truncated_normal(shape, low=low, high=high, mean=mean, std=std)
 
 
 def _check_std(std: float, name: str) -> None:
@@ -218,16 +217,7 @@ def _check_std(std: float, name: str) -> None:
 
 
 def _truncated(shape: Shape, variance: float, generator: Generator) -> Tensor:
-    return _drawn_truncated(shape, 0.0, math.sqrt(variance) / TRUNCATED_STD, -2.0, 2.0, generator)
-
-
-def _drawn_truncated(shape: Shape, mean: float, std: float, low: float, high: float, generator: Generator) -> Tensor:
-    """Draw by inversion: one uniform number for each value, so that the number of draws does not depend on them."""
-    lower, upper = (0.5 * math.erfc(-x / math.sqrt(2)) for x in (low, high))
-    dtype = default_dtype()
-    u = generator.uniform(shape, dtype=dtype, device="cpu").numpy().astype(np.float64)
-    values = np.clip(normal_quantile(lower + (upper - lower) * u), low, high)
-    return _as_weight(mean + std * values)
+    return generator.truncated_normal(shape, std=math.sqrt(variance) / TRUNCATED_STD)
 
 
 def _as_weight(values: NDArray[Any]) -> Tensor:

@@ -7,6 +7,9 @@ from .activation import sigmoid as sigmoid
 from .activation import softmax as softmax
 from .activation import softsign as softsign
 from .activation import step as step
+from .complex_numbers import conj as conj
+from .complex_numbers import imag as imag
+from .complex_numbers import real as real
 from .creation import arange as arange
 from .creation import asarray as asarray
 from .creation import default_dtype as default_dtype
@@ -119,6 +122,7 @@ from .manipulation import broadcast_arrays as broadcast_arrays
 from .manipulation import broadcast_shapes as broadcast_shapes
 from .manipulation import broadcast_to as broadcast_to
 from .manipulation import concat as concat
+from .manipulation import diff as diff
 from .manipulation import expand_dims as expand_dims
 from .manipulation import flip as flip
 from .manipulation import moveaxis as moveaxis
@@ -155,6 +159,15 @@ from .reduction import var as var
 from .searching import argmax as argmax
 from .searching import argmin as argmin
 from .searching import argsort as argsort
+from .searching import nonzero as nonzero
 from .searching import searchsorted as searchsorted
 from .searching import sort as sort
 from .searching import where as where
+from .sets import UniqueAllResult as UniqueAllResult
+from .sets import UniqueCountsResult as UniqueCountsResult
+from .sets import UniqueInverseResult as UniqueInverseResult
+from .sets import isin as isin
+from .sets import unique_all as unique_all
+from .sets import unique_counts as unique_counts
+from .sets import unique_inverse as unique_inverse
+from .sets import unique_values as unique_values

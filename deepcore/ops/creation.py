@@ -12,12 +12,13 @@ import numpy as np
 
 from .._device import device as find_device
 from .._device import device_of
-from .._dtype import DType, bool_, complex64, complex128, float32, float64, int64
+from .._dtype import DType, bool_, complex64, complex128, float32, float64, int32, int64
 from .._errors import ConfigError, DeviceError, DTypeError
 from .._sweep import op
 from .._tensor import Tensor, make
 
 if TYPE_CHECKING:
+    from .._device import Device
     from .._typing import DeviceLike, Scalar, Shape
 
 _default: list[DType] = [float32]
@@ -128,7 +129,9 @@ def _from_foreign(obj: Any, dtype: DType | None, device: DeviceLike) -> Tensor:
     if values.dtype.kind not in "biufc":
         msg = f"asarray: a {type(obj).__name__} of {values.dtype.name} values is not an array of numbers"
         raise DTypeError(msg)
-    own = {"b": bool_, "i": int64, "f": default_dtype(), "c": _default_complex()}.get(values.dtype.kind)
+    own = {"b": bool_, "i": default_integer(target), "f": default_dtype(), "c": default_complex()}.get(
+        values.dtype.kind
+    )
     wanted = dtype or own
     if wanted is not None:
         values = values.astype(wanted.name)
@@ -139,8 +142,14 @@ def _holds_tensors(obj: Any) -> bool:
     return any(isinstance(x, Tensor) or (isinstance(x, (list, tuple)) and _holds_tensors(x)) for x in obj)
 
 
-def _default_complex() -> DType:
+def default_complex() -> DType:
+    """Return the data type of complex arrays that are created without one."""
     return complex64 if default_dtype() is float32 else complex128
+
+
+def default_integer(device: Device) -> DType:
+    """Return the data type of whole numbers on a device: int64, where it has that."""
+    return int64 if device.backend.supports(int64, device.name) else int32
 
 
 def from_dlpack(x: Any, /, *, device: DeviceLike = None, copy: bool | None = None) -> Tensor:
@@ -208,7 +217,7 @@ def full(
     if isinstance(fill_value, Tensor):
         filled = op.broadcast_to(fill_value, (shape,) if isinstance(shape, int) else tuple(shape))
         return filled if dtype is None else filled.astype(dtype)
-    own = {bool: bool_, int: int64, complex: _default_complex()}.get(type(fill_value))
+    own = {bool: bool_, int: default_integer(find_device(device)), complex: default_complex()}.get(type(fill_value))
     return _leaf(_make("full", shape, fill_value, dtype=dtype or own, device=device), requires_grad)
 
 
@@ -229,7 +238,8 @@ def arange(
     >>> dc.arange(3)
     Tensor([0, 1, 2], dtype=int64)
     """
-    own = int64 if all(isinstance(v, int) for v in (start, step, 0 if stop is None else stop)) else default_dtype()
+    whole = all(isinstance(v, int) for v in (start, step, 0 if stop is None else stop))
+    own = default_integer(find_device(device)) if whole else default_dtype()
     if stop is None:
         start, stop = 0, start
     return _make("arange", start, stop, step, dtype=dtype or own, device=device)
@@ -246,7 +256,7 @@ def linspace(
     endpoint: bool = True,
 ) -> Tensor:
     """Return a number of evenly spaced values from ``start`` to ``stop``."""
-    own = _default_complex() if complex in (type(start), type(stop)) else None
+    own = default_complex() if complex in (type(start), type(stop)) else None
     return _make("linspace", start, stop, num, dtype=dtype or own, device=device, endpoint=endpoint)
 
 

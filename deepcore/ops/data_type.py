@@ -15,16 +15,48 @@ from .._tensor import Tensor
 
 if TYPE_CHECKING:
     from .._device import Device
-    from .._typing import Array, Namespace, Scalar
+    from .._typing import Array, DeviceLike, Namespace, Scalar
 
 
 @primitive(Sample(parameters={"dtype": DTYPES["float64"]}))
-def astype(x: Array, dtype: DType, /, *, copy: bool = True) -> Array:
+def astype_(x: Array, dtype: DType, /, *, copy: bool = True) -> Array:
     r"""The same values in another data type. $\bar x$ is $\bar y$ in the data type of $x$."""
     ...
 
 
-astype.vjp(x=lambda dy: dy)  # the engine gives a cotangent the data type of its operand
+astype_.vjp(x=lambda dy: dy)  # the engine gives a cotangent the data type of its operand
+
+
+def astype(x: Tensor, dtype: DType, /, *, copy: bool = True, device: DeviceLike = None) -> Tensor:
+    """Return the same values in another data type. Gradients flow back.
+
+    Parameters
+    ----------
+    x
+        An array.
+    dtype
+        The data type.
+    copy
+        Whether the values are copied also where ``x`` has that data type.
+    device
+        Where to put the result. It defaults to the device of ``x``.
+
+    Raises
+    ------
+    DTypeError
+        If complex numbers would become real ones.
+
+    Examples
+    --------
+    >>> import deepcore as dc
+    >>> dc.astype(dc.asarray([1.5, -2.5]), dc.int32)
+    Tensor([ 1, -2], dtype=int32)
+    """
+    if x.dtype.is_kind("complex floating") and not dtype.is_kind("complex floating"):
+        msg = f"astype: from {x.dtype} to {dtype} the imaginary parts would be lost; use real(x), or abs(x)"
+        raise DTypeError(msg)
+    y = x if device is None else x.to_device(device)
+    return astype_(y, dtype, copy=copy)
 
 
 @composite(Sample(parameters={"source": None, "target": None}))
@@ -36,7 +68,7 @@ def transfer(xp: Namespace, x: Array, /, *, source: Device, target: Device) -> A
 transfer.vjp(x=lambda dy, source, target, xp: xp.transfer(dy, source=target, target=source))
 
 
-def isdtype(dtype: DType, kind: DType | str | tuple[DType | str, ...], /) -> bool:
+def isdtype(dtype: DType, kind: DType | str | tuple[DType | str, ...]) -> bool:
     """Return whether a data type is of a kind, or one of several.
 
     Parameters

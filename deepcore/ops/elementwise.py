@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .._primitive import Sample
 from .._record import primitive
+from .complex_numbers import conjugate, is_complex
 
 if TYPE_CHECKING:
     from .._typing import Array, Namespace, Operand
@@ -35,11 +36,13 @@ def _zero(dy: Any) -> None:
 
 @primitive(AWAY_FROM_ZERO)
 def abs(x: Array, /) -> Array:
-    r"""Absolute value. $y = |x|$, $\bar x = \bar y\,\operatorname{sign}(x)$, with 0 at 0."""
+    r"""Absolute value. $y = |x|$, $\bar x = \bar y\,\operatorname{sign}(x)$, with 0 at 0. For a complex $x$ the sign in
+    the rule is the conjugate.
+    """
     ...
 
 
-abs.vjp(x=lambda dy, x, xp: dy * xp.sign(x))
+abs.vjp(x=lambda dy, x, xp: dy * conjugate(xp.sign(x), xp))
 
 
 @primitive(Sample())
@@ -218,11 +221,11 @@ asinh.vjp(x=lambda dy, x, xp: dy / xp.sqrt(x * x + 1))
 
 @primitive(Sample(low=1.2, high=3.0))
 def acosh(x: Array, /) -> Array:
-    r"""Inverse hyperbolic cosine. $y = \operatorname{arcosh} x$, $\bar x = \bar y / \sqrt{x^2 - 1}$."""
+    r"""Inverse hyperbolic cosine. $y = \operatorname{arcosh} x$, $\bar x = \bar y / (\sqrt{x - 1} \sqrt{x + 1})$."""
     ...
 
 
-acosh.vjp(x=lambda dy, x, xp: dy / xp.sqrt(x * x - 1))
+acosh.vjp(x=lambda dy, x, xp: dy / (xp.sqrt(x - 1) * xp.sqrt(x + 1)))
 
 
 @primitive(UNIT)
@@ -255,13 +258,23 @@ def positive(x: Array, /) -> Array:
 positive.vjp(x=lambda dy: dy)
 
 
+def _sign(dy: Any, x: Any, y: Any, xp: Namespace) -> Any:
+    if not is_complex(x):
+        return None
+    away = xp.where(x == 0, xp.ones_like(x), x)
+    turn = dy - xp.real(dy * y) * xp.conj(y)
+    return xp.where(x == 0, xp.zeros_like(turn), turn / xp.abs(away))
+
+
 @primitive(AWAY_FROM_ZERO)
 def sign(x: Array, /) -> Array:
-    r"""Sign, 0 at 0. $y = \operatorname{sign} x$, $\bar x = 0$."""
+    r"""Sign, 0 at 0. $y = \operatorname{sign} x$, $\bar x = 0$. For a complex $x$ it is the direction, $y = x / |x|$,
+    and $\bar x = (\bar y - \operatorname{Re}(\bar y\,y)\,y^*) / |x|$.
+    """
     ...
 
 
-sign.vjp(x=_zero)
+sign.vjp(x=_sign)
 
 
 @primitive(BETWEEN_INTEGERS)

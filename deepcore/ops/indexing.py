@@ -84,7 +84,7 @@ def take(x: Array, indices: Array, /, *, axis: int | None = None) -> Array:
 
 def _take(dy: Any, indices: Any, shape: Shape, axis: int | None, xp: Namespace) -> Any:
     lead = (slice(None),) * ((0 if axis is None else axis) % len(shape))
-    return xp.scatter(dy, shape=shape, key=(*lead, _raw(indices), ...))
+    return xp.scatter(dy, shape=shape, key=(*lead, raw(indices), ...))
 
 
 take.vjp(x=_take)
@@ -99,17 +99,18 @@ def take_along_axis(x: Array, indices: Array, /, *, axis: int = -1) -> Array:
 
 
 def _take_along_axis(dy: Any, indices: Any, shape: Shape, axis: int, xp: Namespace) -> Any:
-    indices = _raw(indices)
+    indices = raw(indices)
     axis %= len(shape)
     key = [
-        indices if i == axis else xp.reshape(_raw(xp.arange(n, device=dy.device)), (-1,) + (1,) * (len(shape) - 1 - i))
+        indices if i == axis else xp.reshape(raw(xp.arange(n, device=dy.device)), (-1,) + (1,) * (len(shape) - 1 - i))
         for i, n in enumerate(shape)
     ]
-    return xp.scatter(dy, shape=shape, key=tuple(_raw(k) for k in key))
+    return xp.scatter(dy, shape=shape, key=tuple(raw(k) for k in key))
 
 
 take_along_axis.vjp(x=_take_along_axis)
 
 
-def _raw(x: Any) -> Any:
+def raw(x: Any) -> Any:
+    """Return the raw array of a tensor, and a raw array as it is: indices are not differentiated."""
     return getattr(x, "_data", x)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._primitive import Sample
 from .._record import primitive
+from .complex_numbers import conjugate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,11 +112,13 @@ tensordot.vjp(x1=_tensordot_left, x2=_tensordot_right)
 
 @primitive(Sample(((2, 3), (2, 3))), Sample(((3, 2), (3, 1)), parameters={"axis": -2}), Sample(((2, 3), (3,))))
 def vecdot(x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
-    r"""Dot product along an axis. $y = \sum_i x_{1,i}\,x_{2,i}$, $\bar x_1 = \bar y\,x_2$, $\bar x_2 = \bar y\,x_1$."""
+    r"""Dot product along an axis. $y = \sum_i x_{1,i}^*\,x_{2,i}$, $\bar x_1 = \bar y^* x_2^*$ and
+    $\bar x_2 = \bar y\,x_1^*$, where the conjugates are those of complex numbers.
+    """
     ...
 
 
 vecdot.vjp(
-    x1=lambda dy, x2, axis, xp: xp.expand_dims(dy, axis=axis) * x2,
-    x2=lambda dy, x1, axis, xp: xp.expand_dims(dy, axis=axis) * x1,
+    x1=lambda dy, x2, axis, xp: xp.expand_dims(conjugate(dy, xp), axis=axis) * conjugate(x2, xp),
+    x2=lambda dy, x1, axis, xp: xp.expand_dims(dy, axis=axis) * conjugate(x1, xp),
 )

@@ -3,12 +3,14 @@ r"""Functions that move elements without computing. Each rule moves the cotangen
 from __future__ import annotations
 
 import itertools
+import math
 from typing import TYPE_CHECKING, Any
 
-from .._errors import ShapeError
+from .._errors import BoundsError, ShapeError
 from .._primitive import Sample
-from .._record import primitive
+from .._record import composite, primitive
 from .._sweep import op
+from .indexing import raw
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,10 +61,17 @@ def broadcast_to(x: Array, /, shape: Shape) -> Array:
 broadcast_to.vjp(x=lambda dy: dy)  # the engine sums over what was broadcast
 
 
-@primitive(Sample(((2, 3),), parameters={"axis": 1}))
-def expand_dims(x: Array, /, *, axis: int = 0) -> Array:
-    r"""One more axis, of length 1. $\bar x$ is $\bar y$ without it."""
-    ...
+@composite(Sample(((2, 3),), parameters={"axis": 1}), Sample(((2, 3),), parameters={"axis": (0, -1)}))
+def expand_dims(xp: Namespace, x: Array, /, axis: int | tuple[int, ...]) -> Any:
+    r"""More axes, of length 1, at some places of the result. $\bar x$ is $\bar y$ without them."""
+    axes = (axis,) if isinstance(axis, int) else tuple(axis)
+    n = x.ndim + len(axes)
+    places = {a + n if a < 0 else a for a in axes}
+    if len(places) < len(axes) or not all(0 <= a < n for a in places):
+        msg = f"expand_dims: the places of new axes are from {-n} to {n - 1} and differ, but axis is {axis}"
+        raise BoundsError(msg)
+    lengths = iter(x.shape)
+    return xp.reshape(x, tuple(1 if i in places else next(lengths) for i in range(n)))
 
 
 expand_dims.vjp(x=lambda dy, shape, xp: xp.reshape(dy, shape))
@@ -122,39 +131,42 @@ def _repeat(dy: Any, shape: Shape, repeats: Any, axis: int | None, xp: Namespace
     if isinstance(repeats, int):
         split = (*flat[:i], *((flat[i], repeats) if axis is not None else (-1, repeats)), *flat[i + 1 :])
         return xp.reshape(xp.sum(xp.reshape(dy, split), axis=i + 1), shape)
-    msg = "repeat: the derivative is defined for a whole number of repeats; use take with repeated indices instead"
-    raise ShapeError(msg)
+    n = math.prod(shape) if axis is None else shape[axis]
+    source = xp.repeat(xp.arange(n, device=dy.device), repeats)
+    whole = (math.prod(shape),) if axis is None else shape
+    return xp.reshape(xp.scatter(dy, shape=whole, key=(*(slice(None),) * i, raw(source), ...)), shape)
 
 
 @primitive(Sample(((2, 3),), parameters={"repeats": 2, "axis": 0}), Sample(((2, 3),), parameters={"repeats": 3}))
-def repeat(x: Array, repeats: int, /, *, axis: int | None = None) -> Array:
-    r"""Each element several times along an axis. $\bar x$ is the sum of $\bar y$ over the copies."""
+def repeat(x: Array, repeats: Any, /, *, axis: int | None = None) -> Array:
+    r"""Each element several times along an axis: a number of times, or an array of numbers, one for each element.
+    $\bar x$ is the sum of $\bar y$ over the copies.
+    """
     ...
 
 
 repeat.vjp(x=lambda dy, shape, repeats, axis, xp: _repeat(dy, shape, repeats, axis, xp))
 
 
-def _concat(dy: Any, shapes: list[Shape], axis: int | None) -> list[Any]:
-    if axis is None:
-        msg = "concat: the derivative of concat(axis=None) is that of concat of flattened arrays; flatten them first"
-        raise ShapeError(msg)
-    axis %= len(shapes[0])
-    ends = list(itertools.accumulate(shape[axis] for shape in shapes))
-    lead = (slice(None),) * axis
-    return [dy[(*lead, slice(start, end), ...)] for start, end in zip([0, *ends], ends, strict=False)]
+def _concat(dy: Any, shapes: list[Shape], axis: int | None, xp: Namespace) -> list[Any]:
+    lengths = [math.prod(shape) if axis is None else shape[axis] for shape in shapes]
+    ends = list(itertools.accumulate(lengths))
+    lead = () if axis is None else (slice(None),) * (axis % len(shapes[0]))
+    parts = [dy[(*lead, slice(start, end), ...)] for start, end in zip([0, *ends], ends, strict=False)]
+    return [xp.reshape(part, shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
 @primitive(
     Sample(([(2, 3), (1, 3), (2, 3)],)),
     Sample(([(2, 3), (2, 1)],), parameters={"axis": -1}),
+    Sample(([(2, 3), (2,)],), parameters={"axis": None}),
 )
 def concat(arrays: Sequence[Array], /, *, axis: int | None = 0) -> Array:
     r"""Arrays joined along an axis. Each $\bar x$ is its part of $\bar y$."""
     ...
 
 
-concat.vjp_all(lambda dy, shapes, axis: _concat(dy, shapes, axis))
+concat.vjp_all(lambda dy, shapes, axis, xp: _concat(dy, shapes, axis, xp))
 
 
 def _stack(dy: Any, shapes: list[Shape], axis: int) -> list[Any]:
@@ -193,6 +205,39 @@ def unstack(x: Tensor, /, *, axis: int = 0) -> tuple[Tensor, ...]:
     """Return the slices of an array along an axis."""
     lead = (slice(None),) * (axis % x.ndim)
     return tuple(op.getitem(x, key=(*lead, i, ...)) for i in range(x.shape[axis]))
+
+
+def diff(
+    x: Tensor, /, *, axis: int = -1, n: int = 1, prepend: Tensor | None = None, append: Tensor | None = None
+) -> Tensor:
+    """Return the differences of neighbours along an axis, $y_i = x_{i+1} - x_i$, repeated n times.
+
+    Parameters
+    ----------
+    x
+        An array with at least one axis.
+    axis
+        Along which axis.
+    n
+        How many times.
+    prepend, append
+        Arrays to put before and after ``x`` first.
+
+    Examples
+    --------
+    >>> import deepcore as dc
+    >>> dc.diff(dc.asarray([1, 4, 9, 16]), n=2)
+    Tensor([2, 2], dtype=int64)
+    """
+    if not x.ndim or n < 0:
+        msg = f"diff: x has shape {x.shape} and n is {n}; differences need an axis, and n is 0 or more"
+        raise ShapeError(msg)
+    parts = [part for part in (prepend, x, append) if part is not None]
+    y = op.concat(parts, axis=axis) if len(parts) > 1 else op.positive(x)
+    lead = (slice(None),) * (axis % x.ndim)
+    for _ in range(n):
+        y = op.subtract(y[(*lead, slice(1, None), ...)], y[(*lead, slice(None, -1), ...)])
+    return y
 
 
 def broadcast_shapes(*shapes: Shape) -> Shape:

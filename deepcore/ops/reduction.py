@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .._primitive import Sample
 from .._record import primitive
+from .complex_numbers import conjugate
 
 if TYPE_CHECKING:
     from .._dtype import DType
@@ -54,7 +55,7 @@ mean.vjp(x=lambda dy, shape, axis, xp: spread(dy / _count(shape, axis), shape, a
 
 
 def _centred(x: Any, axis: Axis, xp: Namespace) -> Any:
-    return x - xp.mean(x, axis=axis, keepdims=True)
+    return conjugate(x - xp.mean(x, axis=axis, keepdims=True), xp)
 
 
 @primitive(OVER_ALL, OVER_ONE, OVER_TWO, Sample(((2, 3),), parameters={"correction": 1.0}))

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from .._primitive import Sample
 from .._record import primitive
+from .._tensor import make
 
 if TYPE_CHECKING:
+    from .._tensor import Tensor
     from .._typing import Array, Namespace, Operand
 
 
@@ -47,6 +49,18 @@ def searchsorted(x1: Array, x2: Array, /, *, side: str = "left", sorter: Any = N
 def argsort(x: Array, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Array:
     """Positions of the elements in order."""
     ...
+
+
+def nonzero(x: Tensor, /) -> tuple[Tensor, ...]:
+    """Return the positions of the elements that are not zero: for each axis an array of indices.
+
+    Examples
+    --------
+    >>> import deepcore as dc
+    >>> dc.nonzero(dc.asarray([0, 3, 0, 5]))
+    (Tensor([1, 3], dtype=int64),)
+    """
+    return tuple(make(raw, x.device) for raw in x.device.kernels.nonzero(x._data))
 
 
 for _operation in (argmax, argmin, searchsorted, argsort):

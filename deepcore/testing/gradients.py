@@ -1,8 +1,9 @@
 r"""Checking derivatives against differences.
 
-For a function $f$, cotangents $v$ and a direction $u$, the reverse sweep gives $a = \langle \nabla_x \langle
-v, f(x) \rangle, u \rangle$. With $g(t) = \langle v, f(x + t u) \rangle$ the same number is $g'(0)$, estimated
-from the central differences $D(h) = \frac{g(h) - g(-h)}{2h}$ by Richardson's extrapolation
+For a function $f$, cotangents $v$ and a direction $u$, the reverse sweep gives
+$a = \langle \nabla_x \langle v, f(x) \rangle, u \rangle$, where
+$\langle a, b \rangle = \operatorname{Re} \sum_i a_i^* b_i$. With $g(t) = \langle v, f(x + t u) \rangle$ the same number
+is $g'(0)$, estimated from the central differences $D(h) = \frac{g(h) - g(-h)}{2h}$ by Richardson's extrapolation
 
 $$R(h) = \tfrac13 \bigl(4 D(\tfrac h2) - D(h)\bigr) = g'(0) + O(h^4),$$
 
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
-from .._dtype import DTYPES, float32, float64
+from .._dtype import DTYPES, complex64, complex128, float32, float64
 from .._errors import ConfigError, DeepcoreError, GradientError
 from .._sweep import sweep
 from .._tape import Leaf, enable_grad, no_grad
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from .._dtype import DType
     from .._tape import Node
 
-HostArray: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
+HostArray: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
 DIRECTIONS: Final = 2
 
@@ -116,7 +117,7 @@ def check_grads(
     if order < 1:
         msg = f"check_grads: order is 1 or more, not {order}"
         raise ConfigError(msg)
-    places = [i for i, x in enumerate(args) if isinstance(x, Tensor) and x.dtype.is_kind("real floating")]
+    places = [i for i, x in enumerate(args) if isinstance(x, Tensor) and x.dtype.is_inexact]
     if not places:
         msg = "check_grads: no argument is a floating-point tensor"
         raise ConfigError(msg)
@@ -140,11 +141,13 @@ class _Options:
     eps: float | None
     rng: np.random.Generator
 
-    def direction(self, shape: tuple[int, ...]) -> HostArray:
+    def direction(self, x: Tensor) -> HostArray:
         """Draw a direction that has no small entries, so that no element is overlooked."""
-        rng = self.rng
-        drawn: HostArray = np.asarray(rng.choice([-1.0, 1.0], shape) * rng.uniform(0.5, 1.5, shape), dtype=np.float64)
-        return drawn
+
+        def part() -> HostArray:
+            return np.asarray(self.rng.choice([-1.0, 1.0], x.shape) * self.rng.uniform(0.5, 1.5, x.shape))
+
+        return part() + 1j * part() if x.dtype.is_kind("complex floating") else part()
 
 
 @dataclass(frozen=True)
@@ -159,14 +162,14 @@ class _Check:
     def run(self, order: int, options: _Options) -> None:
         with no_grad():
             results = self.function(*self.point)
-        cotangents = [_like(x, options.direction(x.shape)) for x in results]
+        cotangents = [_like(x, options.direction(x)) for x in results]
         gradients = _vector_jacobian(self.function, self.point, cotangents, record=False)
         for name, x, dx in zip(self.names, self.point, gradients, strict=True):
             self._check_kind(name, x, dx)
         differences = _Differences(self, cotangents, options.eps)
         for i, dx in enumerate(gradients):
             for _ in range(DIRECTIONS):
-                direction = options.direction(dx.shape)
+                direction = options.direction(dx)
                 if differences.verdict(i, direction, dx, options)[0]:
                     self._fail(i, dx, differences, options)
         if order > 1:
@@ -185,9 +188,10 @@ class _Check:
     def _fail(self, i: int, dx: Tensor, differences: _Differences, options: _Options) -> None:
         """Find the element at which the derivative is furthest off, and raise."""
         worst: tuple[float, tuple[int, ...], str, bool] = (-1.0, (), "", False)
-        for index in np.ndindex(*dx.shape):
-            axis = np.zeros(dx.shape)
-            axis[index] = 1.0
+        units = (1.0, 1.0j) if dx.dtype.is_kind("complex floating") else (1.0,)
+        for index, unit in itertools.product(np.ndindex(*dx.shape), units):
+            axis = np.zeros(dx.shape, dtype=type(units[-1]))
+            axis[index] = unit
             message, excess, kink = differences.verdict(i, axis, dx, options)
             if message and excess > worst[0]:
                 worst = (excess, index, message, kink)
@@ -242,7 +246,7 @@ class _Differences:
         d = [(r - l) / (2 * t) for r, l, t in zip(right, left, steps, strict=True)]
         jumps = [(r - 2 * zero + l) / t for r, l, t in zip(right, left, steps, strict=True)]
         coarse, fine = (4 * d[1] - d[0]) / 3, (4 * d[2] - d[1]) / 3
-        products = _host(dx) * u
+        products = np.real(np.conj(_host(dx)) * u)
         reverse, scale = float(products.sum()), max(float(np.abs(products).sum()), abs(fine))
         rounding = 16 * unit * (size + scale * largest) / h
         own = abs(fine - coarse) + rounding
@@ -273,7 +277,8 @@ class _Differences:
         if t:
             moved[i] = _like(self._point[i], self._host[i] + t * u)
         with no_grad():
-            terms = [v * _host(y) for v, y in zip(self._cotangents, self._function(*moved), strict=True)]
+            values = [_host(y) for y in self._function(*moved)]
+            terms = [np.real(np.conj(v) * y) for v, y in zip(self._cotangents, values, strict=True)]
         return sum(float(x.sum()) for x in terms), sum(float(np.abs(x).sum()) for x in terms)
 
 
@@ -307,15 +312,16 @@ def _results(value: Any) -> list[Tensor]:
         if not isinstance(y, Tensor):
             msg = f"check_grads: the function must return tensors, and it returned a {type(y).__name__}"
             raise ConfigError(msg)
-    return [y for y in results if y.dtype.is_kind("real floating")]
+    return [y for y in results if y.dtype.is_inexact]
 
 
 def _tolerance(dtype: DType) -> float:
-    return {"float64": 1e-7, "float32": 2e-4, "float16": 0.02, "bfloat16": 0.15}[dtype.name]
+    return {64: 1e-7, 32: 2e-4, 16: 0.15 if dtype is DTYPES["bfloat16"] else 0.02}[finfo(dtype).bits]
 
 
 def _host(x: Tensor) -> HostArray:
-    return np.asarray(x.detach().numpy()).astype(np.float64)
+    values = np.asarray(x.detach().numpy())
+    return values.astype(np.complex128 if x.dtype.is_kind("complex floating") else np.float64)
 
 
 def _like(x: Tensor, values: HostArray) -> Tensor:
@@ -327,8 +333,8 @@ def _bfloat16(x: Tensor, values: HostArray) -> Tensor:
 
 
 def _widened(x: Tensor) -> Tensor:
-    """Return the same values in the widest real type that the device has."""
-    for dtype in (float64, float32):
+    """Return the same values in the widest type of their kind that the device has."""
+    for dtype in (complex128, complex64) if x.dtype.is_kind("complex floating") else (float64, float32):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # JAX without 64-bit types warns and gives another type

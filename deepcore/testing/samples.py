@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._device import device as find_device
-from .._dtype import bool_, float64, int64
+from .._dtype import bool_, complex64, complex128, float32, float64, int64
+from .._sweep import op
 from ..ops import asarray
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from .._typing import DeviceLike, Shape
 
     HostArray = np.ndarray[Any, Any]
+
+COMPLEX = {float32: complex64, float64: complex128}
 
 MARGIN = 0.05
 """How far entries stay from a kink."""
@@ -71,15 +74,16 @@ def sample_arguments(
     rng = np.random.default_rng(seed)
     entries = _entries(sample, _float_count(sample), rng)
     operands: list[Any] = []
+    own = COMPLEX[dtype] if sample.complex else dtype
     for i, shape in enumerate(sample.shapes):
         if isinstance(shape, list):
-            operands.append([_floats(entries, s, place, dtype) for s in shape])
+            operands.append([_floats(entries, s, place, own) for s in shape])
         elif i in sample.booleans:
             operands.append(asarray(rng.integers(0, 2, shape), dtype=bool_, device=place))
         elif i in sample.integers:
             operands.append(asarray(rng.integers(0, sample.integers[i], shape), dtype=int64, device=place))
         else:
-            operands.append(_floats(entries, shape, place, dtype))
+            operands.append(structured(_floats(entries, shape, place, own), sample))
     return operands, {name: _parameter(primitive, name, v, place) for name, v in sample.parameters.items()}
 
 
@@ -93,12 +97,28 @@ def _float_count(sample: Sample) -> int:
     for i, shape in enumerate(sample.shapes):
         if i not in sample.integers and i not in sample.booleans:
             count += sum(math.prod(s) for s in shape) if isinstance(shape, list) else math.prod(shape)
-    return count
+    return count * (2 if sample.complex else 1)
 
 
 def _floats(entries: Iterator[float], shape: Shape, device: Device, dtype: DType) -> Tensor:
-    values = np.asarray([next(entries) for _ in range(math.prod(shape))], dtype=np.float64)
+    values: HostArray = np.asarray([next(entries) for _ in range(math.prod(shape))], dtype=np.float64)
+    if dtype.is_kind("complex floating"):
+        values = values + 1j * np.asarray([next(entries) for _ in range(math.prod(shape))])
     return asarray(values.reshape(shape), dtype=dtype, device=device)
+
+
+def structured(x: Tensor, sample: Sample) -> Tensor:
+    """Return the operand with the structure that a sample asks of square matrices, and any other as it is.
+
+    It is a differentiable function of the entries. A derivative with respect to matrices of a structure is checked
+    through it, because directions that leave the structure mean nothing.
+    """
+    if not sample.structure or x.ndim < 2 or x.shape[-1] != x.shape[-2]:
+        return x
+    adjoint = (op.conj(x) if x.dtype.is_kind("complex floating") else x).mT
+    if sample.structure == "hermitian":
+        return (x + adjoint) / 2
+    return x @ adjoint / x.shape[-1] + op.eye(x.shape[-1], dtype=x.dtype, device=x.device)
 
 
 def _entries(sample: Sample, n: int, rng: np.random.Generator) -> Iterator[float]:

@@ -28,6 +28,18 @@ def alias(xp: Namespace, x: Array, /) -> Any:
 alias.vjp(x=lambda dy: dy)
 
 
+def stop_gradient(tree: Any) -> Any:
+    """Return a tree whose tensors have the same values and are constants to every derivative.
+
+    Examples
+    --------
+    >>> import deepcore as dc
+    >>> dc.grad(lambda x: x * dc.stop_gradient(x))(dc.asarray(3.0)).item()
+    3.0
+    """
+    return closed(tree, keep=False)
+
+
 def opened(tree: Any) -> Any:
     """Return the variables that stand for the floating-point tensors of a tree."""
     return tree_map(_variable, tree)

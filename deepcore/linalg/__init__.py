@@ -1,0 +1,32 @@
+"""The linear algebra extension of the standard. Functions work on stacks of matrices: the last two axes."""
+
+from ..ops.linear_algebra import matmul as matmul
+from ..ops.linear_algebra import matrix_transpose as matrix_transpose
+from ..ops.linear_algebra import tensordot as tensordot
+from ..ops.linear_algebra import vecdot as vecdot
+from .eigen import EighResult as EighResult
+from .eigen import EigResult as EigResult
+from .eigen import eig as eig
+from .eigen import eigh as eigh
+from .eigen import eigvals as eigvals
+from .eigen import eigvalsh as eigvalsh
+from .factorization import QRResult as QRResult
+from .factorization import SVDResult as SVDResult
+from .factorization import cholesky as cholesky
+from .factorization import qr as qr
+from .factorization import svd as svd
+from .factorization import svdvals as svdvals
+from .norm import matrix_norm as matrix_norm
+from .norm import vector_norm as vector_norm
+from .product import cross as cross
+from .product import diagonal as diagonal
+from .product import matrix_power as matrix_power
+from .product import outer as outer
+from .product import trace as trace
+from .system import SlogdetResult as SlogdetResult
+from .system import det as det
+from .system import inv as inv
+from .system import matrix_rank as matrix_rank
+from .system import pinv as pinv
+from .system import slogdet as slogdet
+from .system import solve as solve
