@@ -1,12 +1,8 @@
 r"""Initial values of weights.
 
 A dense weight has shape (inputs, outputs): $Y = XW + b$. A convolution's kernel has shape (outputs, inputs / groups,
-\*kernel), as in PyTorch. So with $r = \prod \text{kernel}$ places that a kernel looks at, the fans are
-
-| Shape | fan in $n$ | fan out $m$ |
-| :- | :- | :- |
-| (inputs, outputs) | inputs | outputs |
-| (outputs, inputs / groups, \*kernel) | $r \cdot$ inputs / groups | $r \cdot$ outputs |
+\*kernel), as in PyTorch. So with $r = \prod \text{kernel}$ places that a kernel looks at, the fan in is
+$n = r \cdot \text{inputs} / \text{groups}$ and the fan out $m = r \cdot \text{outputs}$; a dense weight has $r = 1$.
 
 LeCun's scale keeps the variance of the activations, Glorot's also that of the gradients, and He's makes up for the half
 that a rectifier sets to zero. Values are drawn on the host, so they are the same on every backend.
