@@ -17,6 +17,7 @@ from . import metrics as metrics
 from . import nn as nn
 from . import optim as optim
 from . import random as random
+from . import special as special
 from . import train as train
 from ._device import Device as Device
 from ._device import default_device as default_device

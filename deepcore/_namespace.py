@@ -11,7 +11,7 @@ import inspect
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from . import _dtype, fft, linalg, ops
+from . import _dtype, fft, linalg, ops, special
 from ._device import default_device, devices, use_device
 from ._errors import ConfigError
 from ._sweep import op
@@ -77,7 +77,7 @@ class Namespace(ModuleType):
         self.__dict__.update({("bool" if n == "bool_" else n): t for n, t in _dtype.DTYPES.items()})
         self.__dict__.update(_bound_functions(ops, device))
         self.__dict__["asarray"] = _asarray_on(device)
-        for extension in (fft, linalg):
+        for extension in (fft, linalg, special):  # SciPy looks for its functions in `special`
             name = extension.__name__.rpartition(".")[2]
             self.__dict__[name] = ModuleType(f"deepcore.{name}", extension.__doc__)
             self.__dict__[name].__dict__.update(_bound_functions(extension, device))

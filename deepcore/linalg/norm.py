@@ -9,7 +9,7 @@ from .._errors import ConfigError, ShapeError
 from .._primitive import Sample
 from .._record import primitive
 from .._sweep import op
-from ..ops.complex_numbers import conjugate
+from ..ops.complex_numbers import conjugate, direction
 from ..ops.reduction import spread
 from .factorization import svdvals
 
@@ -22,17 +22,18 @@ def _vector_norm(dy: Any, x: Any, y: Any, shape: Shape, axis: Axis, ord: float, 
     dy, y = spread(dy, shape, axis, xp), spread(y, shape, axis, xp)
     if ord == 0:
         return None  # a count
-    magnitude, direction = xp.abs(x), conjugate(xp.sign(x), xp)
+    magnitude = xp.abs(x)
+    towards = conjugate(direction(x, magnitude, xp), xp)
     if math.isinf(ord):
         reached = xp.astype(magnitude == y, dy.dtype)
-        return dy * (reached / xp.sum(reached, axis=axis, keepdims=True)) * direction
+        return dy * (reached / xp.sum(reached, axis=axis, keepdims=True)) * towards
     if ord == 1:
-        return dy * direction
+        return dy * towards
     # (|x| / y)^(p - 1): the subgradient at the origin is 0
     ratio = magnitude / xp.where(y == 0, xp.ones_like(y), y)
     if ord < 1:  # the power of 0 would be infinite
         ratio = xp.where(ratio == 0, xp.ones_like(ratio), ratio)
-    return dy * direction * (ratio if ord == 2 else xp.pow(ratio, xp.full_like(ratio, ord - 1)))
+    return dy * towards * (ratio if ord == 2 else xp.pow(ratio, xp.full_like(ratio, ord - 1)))
 
 
 @primitive(

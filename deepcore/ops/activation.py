@@ -12,7 +12,7 @@ from .._primitive import Sample
 from .._record import composite
 
 if TYPE_CHECKING:
-    from .._typing import Array, Namespace
+    from .._typing import Array, Axis, Namespace
 
 ROWS: Final = Sample(((2, 5),))
 COLUMNS: Final = Sample(((3, 2),), parameters={"axis": 0})
@@ -94,7 +94,7 @@ gaussian.vjp(x=lambda dy, x, y: dy * (-2 * (x * y)))
 
 
 @composite(ROWS, COLUMNS)
-def softmax(xp: Namespace, x: Array, /, *, axis: int = -1) -> Any:
+def softmax(xp: Namespace, x: Array, /, *, axis: Axis = -1) -> Any:
     r"""Exponentials, normalised along an axis. $y_i = e^{x_i} / \sum_j e^{x_j}$; the Jacobian is
     $\partial y_i / \partial x_j = y_i (\delta_{ij} - y_j)$, so $\bar x = y \odot (\bar y - \sum_j \bar y_j y_j)$.
 
@@ -108,7 +108,7 @@ softmax.vjp(x=lambda dy, y, axis, xp: y * (dy - xp.sum(dy * y, axis=axis, keepdi
 
 
 @composite(ROWS, COLUMNS)
-def log_softmax(xp: Namespace, x: Array, /, *, axis: int = -1) -> Any:
+def log_softmax(xp: Namespace, x: Array, /, *, axis: Axis = -1) -> Any:
     r"""Logarithm of the softmax. $y = x - \ln \sum_j e^{x_j}$, $\bar x = \bar y - e^{y} \sum_j \bar y_j$."""
     shifted = x - xp.max(x, axis=axis, keepdims=True)
     return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))

@@ -25,6 +25,13 @@ def conjugate(x: Any, xp: Namespace) -> Any:
     return xp.conj(x) if is_complex(x) else x
 
 
+def direction(x: Any, magnitude: Any, xp: Namespace) -> Any:
+    r"""Return $x / |x|$, and 0 for 0: the sign, without the division by 0 that libraries warn of."""
+    if not is_complex(x):
+        return xp.sign(x)
+    return x / xp.where(magnitude == 0, xp.ones_like(magnitude), magnitude)
+
+
 def adjoint(x: Any, xp: Namespace) -> Any:
     r"""Return the conjugate transpose $X^H$ of matrices."""
     return xp.matrix_transpose(conjugate(x, xp))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .._primitive import Sample
 from .._record import primitive
-from .complex_numbers import conjugate, is_complex
+from .complex_numbers import conjugate, direction, is_complex
 
 if TYPE_CHECKING:
     from .._typing import Array, Namespace, Operand
@@ -42,7 +42,7 @@ def abs(x: Array, /) -> Array:
     ...
 
 
-abs.vjp(x=lambda dy, x, xp: dy * conjugate(xp.sign(x), xp))
+abs.vjp(x=lambda dy, x, y, xp: dy * conjugate(direction(x, y, xp), xp))
 
 
 @primitive(Sample())
