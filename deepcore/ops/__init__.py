@@ -103,6 +103,7 @@ from .fused import linear as linear
 from .fused import sigmoid_cross_entropy as sigmoid_cross_entropy
 from .fused import smoothed_cross_entropy as smoothed_cross_entropy
 from .fused import softmax_cross_entropy as softmax_cross_entropy
+from .gated import gelu as gelu
 from .gated import gelu_tanh as gelu_tanh
 from .gated import glu as glu
 from .gated import hard_swish as hard_swish

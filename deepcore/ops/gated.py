@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 HALVES: Final = (Sample(((3, 4),)), Sample(((4, 2),), parameters={"axis": 0}))
 
+INVERSE_ROOT_TWO_PI: Final = 0.3989422804014327
+
 # GELU's tanh of u is 2 sigmoid(2u) - 1, and 2u = x (LINEAR + CUBIC x^2) with sqrt(8 / pi) and 0.044715 of it.
 GELU_LINEAR: Final = 1.5957691216057308
 GELU_CUBIC: Final = 0.07135481627260025
@@ -85,6 +87,23 @@ def _mish(dy: Any, x: Any, xp: Namespace) -> Any:
 mish.vjp(x=_mish)
 
 
+def _gelu(dy: Any, x: Any, xp: Namespace) -> Any:
+    return dy * (xp.special.ndtr(x) + x * (xp.exp(x * x * -0.5) * INVERSE_ROOT_TWO_PI))
+
+
+@composite(Sample(), Sample(low=-8.0, high=8.0))
+def gelu(xp: Namespace, x: Array, /) -> Any:
+    r"""Gaussian error linear unit. $y = x\,\Phi(x)$ with the normal distribution function $\Phi(x) = \frac12 (1 +
+    \operatorname{erf} \frac{x}{\sqrt2})$, $\bar x = \bar y\,\bigl(\Phi(x) + x e^{-x^2/2} / \sqrt{2\pi}\bigr)$.
+
+    Source: D. Hendrycks and K. Gimpel, Gaussian error linear units, arXiv:1606.08415, 2016, section 2.
+    """
+    return x * xp.special.ndtr(x)
+
+
+gelu.vjp(x=_gelu)
+
+
 def _gelu_tanh(dy: Any, x: Any, xp: Namespace) -> Any:
     xx = x * x
     s = xp.sigmoid(x * (GELU_LINEAR + GELU_CUBIC * xx))
@@ -93,7 +112,7 @@ def _gelu_tanh(dy: Any, x: Any, xp: Namespace) -> Any:
 
 @composite(Sample())
 def gelu_tanh(xp: Namespace, x: Array, /) -> Any:
-    r"""Gaussian error linear unit, approximately. $y = \frac x2 (1 + \tanh u) = x\,\sigma(2u)$ with $u =
+    r"""Approximation of :func:`gelu`. $y = \frac x2 (1 + \tanh u) = x\,\sigma(2u)$ with $u =
     \sqrt{2 / \pi}\,(x + 0.044715\,x^3)$, $\bar x = \bar y\,\sigma(2u) \bigl(1 + 2 x (1 - \sigma(2u))\,u'\bigr)$.
 
     Source: D. Hendrycks and K. Gimpel, Gaussian error linear units, arXiv:1606.08415, 2016, section 2.

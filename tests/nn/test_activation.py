@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,10 +66,11 @@ CASES: list[Any] = [
     pytest.param(nn.Swish(2.0), lambda x: x * sigmoid(2 * x), id="swish-2"),
     pytest.param(nn.Mish(), lambda x: x * np.tanh(np.log(1 + np.exp(x))), id="mish"),
     pytest.param(
-        nn.GELU(),
+        nn.GELU("tanh"),
         lambda x: x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))),
-        id="gelu",
+        id="gelu-tanh",
     ),
+    pytest.param(nn.GELU(), lambda x: x / 2 * np.vectorize(math.erfc)(-x / math.sqrt(2)), id="gelu"),
     pytest.param(nn.GLU(), lambda x: halves(x)[0] * sigmoid(halves(x)[1]), id="glu"),
     pytest.param(nn.SwiGLU(), lambda x: np.prod(halves(x), axis=0) * sigmoid(halves(x)[1]), id="swiglu"),
     pytest.param(nn.LogSoftmax(), lambda x: x - np.log(np.exp(x).sum(-1, keepdims=True)), id="log_softmax"),
@@ -131,6 +133,7 @@ LIMITS: list[Any] = [  # the values and slopes at -1e4 and 1e4
     (nn.Swish(3.0), (0, 1e4), (0, 1)),
     (nn.Mish(), (0, 1e4), (0, 1)),
     (nn.GELU(), (0, 1e4), (0, 1)),
+    (nn.GELU("tanh"), (0, 1e4), (0, 1)),
 ]
 
 
@@ -227,6 +230,7 @@ def test_maxout_is_the_largest_of_its_maps(device: Device) -> None:
         (lambda: nn.ReLU(subgradient=2.0), "ReLU: a subgradient at 0 is from 0 to 1, not 2.0"),
         (lambda: nn.PReLU(0), "PReLU: the number of slopes is at least 1, not 0"),
         (lambda: nn.RReLU(0.5, 0.2), "RReLU: the lower slope, 0.5, is above the upper one, 0.2"),
+        (lambda: nn.GELU("fast"), "unknown approximation 'fast'; the known ones are none, tanh"),
         (lambda: nn.CELU(0.0), "CELU: alpha is above 0"),
         (lambda: nn.Softplus(-1.0), "Softplus: beta is above 0"),
         (
