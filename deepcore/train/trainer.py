@@ -209,7 +209,8 @@ class Trainer:
 
     def _check(self, dataset: Dataset) -> None:
         dataset.check_finite()
-        if isinstance(self.loss, CategoricalCrossEntropy) and dataset.targets.ndim == 1:
+        checks = isinstance(self.loss, CategoricalCrossEntropy) and self.loss.ignore_index is None
+        if checks and dataset.targets.ndim == 1:
             with _evaluating(self.model):
                 classes = self.model(asarray(dataset.inputs[:1], device=self.device)).shape[-1]
             dataset.check_labels(classes)
