@@ -208,3 +208,30 @@ def test_wrong_forms_and_shapes_are_named(device: Device) -> None:
         dc.jvp(lambda _: 1.0, (x,), (x,))
     with pytest.raises(dc.GradientError, match="jacobian: the function must return a tensor, and it returned a dict"):
         dc.jacobian(lambda x: {"y": x})(x)
+
+
+def test_products_and_jacobians_in_complex_numbers(device: Device) -> None:
+    z = dc.asarray([0.5 + 1j, -1 + 0.25j], dtype=dc.complex128, device=device)
+    v = dc.asarray([1 - 2j, 0.5j], dtype=dc.complex128, device=device)
+
+    def holomorphic(z: dc.Tensor) -> dc.Tensor:
+        return dc.stack([z[0] * z[1], dc.exp(z[0])])
+
+    a, b = (complex(x) for x in z.numpy())
+    expected = np.asarray([[b, a], [np.exp(a), 0]])
+    assert_close(dc.jacobian(holomorphic)(z).numpy(), expected, rtol=1e-12, atol=1e-12)
+    assert_close(dc.jvp(holomorphic, (z,), (v,))[1].numpy(), expected @ v.numpy(), rtol=1e-12, atol=1e-12)
+    pulled = dc.vjp(holomorphic, z)[1](v)[0]
+    assert_close(pulled.numpy(), expected.conj().T @ v.numpy(), rtol=1e-12, atol=1e-12)
+
+
+def test_the_jacobian_of_a_complex_function_of_real_numbers(device: Device) -> None:
+    x = dc.asarray([0.5, -1.0], dtype=dc.float64, device=device)
+    found = dc.jacobian(lambda x: dc.exp(1j * x))(x)
+    assert_close(found.numpy(), np.diag(1j * np.exp(1j * x.numpy())), rtol=1e-12, atol=1e-12)
+
+
+def test_the_gradient_of_a_real_function_of_complex_numbers_points_uphill(device: Device) -> None:
+    z = dc.asarray([0.5 + 1j, -1 + 0.25j], dtype=dc.complex128, device=device)
+    found = dc.grad(lambda z: dc.sum(dc.real(z * dc.conj(z))))(z)
+    assert_close(found.numpy(), 2 * z.numpy(), rtol=1e-12, atol=1e-12)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .._errors import GradientError
 from .._sweep import op
 from .._tensor import Tensor
+from ..ops.data_type import result_type
 from ..tree import leaves, tree_map
 from .gradient import grad
 from .product import vjp
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 def jacobian(function: Callable[..., Any], argnum: int = 0) -> Callable[..., Any]:
     r"""Return a function that gives the Jacobian, $J_{ij} = \partial f_i / \partial x_j$.
+
+    With respect to complex arguments a complex value is taken for a holomorphic function of them.
 
     Parameters
     ----------
@@ -49,7 +52,7 @@ def jacobian(function: Callable[..., Any], argnum: int = 0) -> Callable[..., Any
             msg = f"jacobian: the function must return a tensor, and it returned a {type(value).__name__}"
             raise GradientError(msg)
         basis = op.eye(value.size, dtype=value.dtype, device=value.device)
-        rows = [dict(leaves(pullback(basis[i].reshape(*value.shape))[0])) for i in range(value.size)]
+        rows = [_row(pullback, basis[i].reshape(*value.shape), args[argnum]) for i in range(value.size)]
         paths = iter(rows[0] if rows else dict(leaves(args[argnum])))
 
         def stacked(x: Any) -> Any:
@@ -58,12 +61,28 @@ def jacobian(function: Callable[..., Any], argnum: int = 0) -> Callable[..., Any
                 return None
             shape = (*value.shape, *x.shape)
             if not rows:
-                return op.zeros(shape, dtype=x.dtype, device=x.device)
+                return op.zeros(shape, dtype=result_type(x.dtype, value.dtype), device=x.device)
             return op.stack([row[path] for row in rows]).reshape(*shape)
 
         return tree_map(stacked, args[argnum])
 
     return wrapped
+
+
+def _row(pullback: Callable[[Any], tuple[Any, ...]], e: Tensor, argument: Any) -> dict[str, Any]:
+    r"""Return one row of the Jacobian, by path.
+
+    The pullback of $u$ is $J^H u$ for a complex argument and $\operatorname{Re}(J^H u)$ for a real one, so that a
+    complex value needs its conjugate, or both parts.
+    """
+    row = dict(leaves(pullback(e)[0]))
+    if not e.dtype.is_kind("complex floating"):
+        return row
+    turned = dict(leaves(pullback(e * 1j)[0]))
+    for path, x in leaves(argument):
+        if row[path] is not None:
+            row[path] = op.conj(row[path]) if x.dtype.is_kind("complex floating") else row[path] + 1j * turned[path]
+    return row
 
 
 def hessian(function: Callable[..., Any]) -> Callable[..., Any]:
