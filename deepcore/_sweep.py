@@ -155,7 +155,7 @@ def _operand_cotangents(
         raise GradientError(msg)
     if isinstance(node, Output):
         return [(parent, Parts({node.name: dy})) for parent in node.parents if parent is not None]
-    saved = node.saved if lift is None else _lifted(primitive, node, lift)
+    saved = node.saved if lift is None else _lifted(primitive, node, node.saved, lift)
     if primitive.joint is not None:
         cotangents = primitive.joint.function(dy, *_arguments(primitive.joint, node, None, saved, lift))
         pairs = list(zip(node.parents, cotangents, strict=True))
@@ -194,11 +194,11 @@ def _arguments(rule: Rule, node: Node, parent: Node | None, saved: Sequence[Any]
     return arguments
 
 
-def _lifted(primitive: Primitive[...], node: Node, lift: Lift) -> list[Any]:
+def _lifted(primitive: Primitive[...], node: Node, saved: Sequence[Any], lift: Lift) -> list[Any]:
     """Return what a node saved as tensors, with their places in the graph."""
     sources = dict(zip(primitive.operands, node.parents, strict=False)) | {"y": node}
     lifted: list[Any] = []
-    for name, value in zip(primitive.saved, node.saved or (), strict=True):
+    for name, value in zip(primitive.saved, saved, strict=True):
         if name == "shapes" or value is None:
             lifted.append(value)
         elif isinstance(value, list):
