@@ -10,15 +10,13 @@
 Tensor([0., 1.], dtype=float32)
 """
 
-from . import data as data
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from . import fft as fft
 from . import linalg as linalg
-from . import metrics as metrics
-from . import nn as nn
-from . import optim as optim
 from . import random as random
 from . import special as special
-from . import train as train
 from ._device import Device as Device
 from ._device import default_device as default_device
 from ._device import device as device
@@ -61,6 +59,13 @@ from .transform import stop_gradient as stop_gradient
 from .transform import value_and_grad as value_and_grad
 from .transform import vjp as vjp
 
+if TYPE_CHECKING:
+    from . import data as data
+    from . import metrics as metrics
+    from . import nn as nn
+    from . import optim as optim
+    from . import train as train
+
 bool = bool_
 __array_namespace_info__ = default_info
 __array_api_version__ = API_VERSION
@@ -69,3 +74,11 @@ inf = float("inf")
 nan = float("nan")
 newaxis = None
 pi = 3.141592653589793
+
+
+def __getattr__(name: str) -> Any:
+    # What is built on the array is imported when it is first used: who wants the array alone does not wait for it.
+    if name in ("data", "metrics", "nn", "optim", "train"):
+        return importlib.import_module(f".{name}", __name__)
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)

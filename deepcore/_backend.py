@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from abc import ABC, abstractmethod
+from contextlib import nullcontext
 from functools import cache, cached_property, lru_cache, partial
 from importlib.metadata import EntryPoint, entry_points, version
 from operator import attrgetter
@@ -23,8 +24,12 @@ from ._errors import BackendError, DTypeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
-    from ._typing import Kernel, Namespace, Raw
+    from ._typing import Kernel, Namespace, Raw, Shape
+
+NOTHING: Final = nullcontext()
+"""The context that changes nothing."""
 
 ENTRY_POINTS: Final = "deepcore.backends"
 
@@ -198,6 +203,34 @@ class Backend(ABC):
     def synchronize(self) -> None:
         """Wait until everything submitted to the devices is done; on the host it always is."""
         return
+
+    def current(self, device: str) -> AbstractContextManager[Any]:
+        """Return a context, to be entered many times, in which operators on raw arrays compute on their device.
+
+        It does nothing, but for a library that computes on a current device, wherever the operands are.
+        """
+        return NOTHING
+
+    def kernels_on(self, device: str) -> Kernels:
+        """Return the kernels for one device; they are the same for all where a library follows its operands."""
+        return self.kernels
+
+    def uniform(self, key: tuple[int, int], shape: Shape, dtype: DType, device: str) -> Raw | None:
+        """Return values spread evenly over [0, 1), drawn on a device; None where it cannot, and the host does it.
+
+        Parameters
+        ----------
+        key
+            Seed and draw, each from 0 to 2**64 - 1: the key of Philox4x64-10.
+        shape
+            The shape.
+        dtype
+            float64, of 53 bits of a word, or float32, of 24 bits of half a word, the lower half first. The values are
+            those that the host draws, bit for bit.
+        device
+            Where the result is.
+        """
+        return None
 
     def memory_in_use(self) -> int | None:
         """Return the bytes of device memory in use, or None where the library does not say."""

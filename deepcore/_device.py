@@ -36,15 +36,18 @@ class Device:
         What the library's own ``device=`` takes.
     kernels
         The library's functions on raw arrays, by primitive.
+    current
+        A context in which operators on raw arrays compute on this device.
     """
 
-    __slots__ = ("__weakref__", "backend", "kernels", "name", "raw")
+    __slots__ = ("__weakref__", "backend", "current", "kernels", "name", "raw")
 
     def __init__(self, backend: Backend, name: str) -> None:
         self.backend = backend
         self.name = name
         self.raw = backend.raw_device(name)
-        self.kernels = backend.kernels
+        self.kernels = backend.kernels_on(name)
+        self.current = backend.current(name)
 
     def __str__(self) -> str:
         return self.name if self.backend.name in _SHORT.values() else f"{self.backend.name}:{self.name}"

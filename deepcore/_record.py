@@ -301,7 +301,8 @@ def _arrays(saved: Sequence[Any], raws: Sequence[Raw], device: Device) -> tuple[
         if type(value) in _NUMBERS:
             dtype = next(raw.dtype for raw in raws if hasattr(raw, "dtype"))
             if type(value) is complex:
-                dtype = (device.kernels.zeros((), dtype=dtype, device=device.raw) * 1j).dtype
+                with device.current:
+                    dtype = (device.kernels.zeros((), dtype=dtype, device=device.raw) * 1j).dtype
             as_array = device.kernels.asarray
             return tuple([as_array(v, dtype=dtype, device=device.raw) if type(v) in _NUMBERS else v for v in saved])
     return tuple(saved)

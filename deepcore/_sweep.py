@@ -18,7 +18,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from ._backend import EXTENSIONS, Extension
+from ._backend import EXTENSIONS, NOTHING, Extension
 from ._errors import GradientError
 from ._primitive import registry
 from ._tape import Bundle, Output, Parts
@@ -88,12 +88,26 @@ def sweep(
             continue
         if node.primitive is None or (active is not None and active.isdisjoint(node.parents)):
             continue
-        for parent, dx in _operand_cotangents(node.primitive, node, dy, active, lift):
+        contributions = _operand_cotangents if node.device.current is NOTHING else _on_its_device
+        for parent, dx in contributions(node.primitive, node, dy, active, lift):
             so_far = cotangents.get(parent)
-            cotangents[parent] = dx if so_far is None else so_far + dx
+            cotangents[parent] = dx if so_far is None else _added(so_far, dx, parent)
         if release:
             node.saved = None
     return found
+
+
+def _on_its_device(
+    primitive: Primitive[...], node: Node, dy: Any, active: set[Node] | None, lift: Lift | None
+) -> list[tuple[Node, Any]]:
+    """Do the same for a library that computes on a current device, wherever the operands are."""
+    with node.device.current:
+        return _operand_cotangents(primitive, node, dy, active, lift)
+
+
+def _added(so_far: Any, dx: Any, parent: Node) -> Any:
+    with parent.device.current:
+        return so_far + dx
 
 
 def _reachable(roots: Iterable[Node]) -> list[Node]:
@@ -141,7 +155,7 @@ def _operand_cotangents(
         raise GradientError(msg)
     if isinstance(node, Output):
         return [(parent, Parts({node.name: dy})) for parent in node.parents if parent is not None]
-    saved = node.saved if lift is None else _lifted(primitive, node, lift)
+    saved = node.saved if lift is None else _lifted(primitive, node, node.saved, lift)
     if primitive.joint is not None:
         cotangents = primitive.joint.function(dy, *_arguments(primitive.joint, node, None, saved, lift))
         pairs = list(zip(node.parents, cotangents, strict=True))
@@ -180,11 +194,11 @@ def _arguments(rule: Rule, node: Node, parent: Node | None, saved: Sequence[Any]
     return arguments
 
 
-def _lifted(primitive: Primitive[...], node: Node, lift: Lift) -> list[Any]:
+def _lifted(primitive: Primitive[...], node: Node, saved: Sequence[Any], lift: Lift) -> list[Any]:
     """Return what a node saved as tensors, with their places in the graph."""
     sources = dict(zip(primitive.operands, node.parents, strict=False)) | {"y": node}
     lifted: list[Any] = []
-    for name, value in zip(primitive.saved, node.saved or (), strict=True):
+    for name, value in zip(primitive.saved, saved, strict=True):
         if name == "shapes" or value is None:
             lifted.append(value)
         elif isinstance(value, list):

@@ -18,8 +18,10 @@ extensions = [
     "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
+    "activations",
     "dollarmath",
     "primitives",
+    "schedules",
 ]
 exclude_patterns = ["_build"]
 default_role = "code"

@@ -53,7 +53,8 @@ def installed() -> list[str]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "device" in metafunc.fixturenames:
         names = metafunc.config.stash[CHOSEN]
-        metafunc.parametrize("device", names, indirect=True)
+        marked = [pytest.param(name, marks=[pytest.mark.gpu] if "cuda" in name else []) for name in names]
+        metafunc.parametrize("device", marked, indirect=True)
 
 
 @pytest.fixture

@@ -46,6 +46,7 @@ REAL = {
     *("minimum", "remainder", "sort", "std", "trunc", "var", "astype", "linalg.cross", "fft.rfft"),
 }
 """Functions that the standard defines for real numbers alone."""
+REAL_CHAPTERS = ("activation", "fused", "gated", "rectifier")
 LACKING = {
     ("torch", name): "PyTorch has no order of complex numbers"
     for name in ("unique_all", "unique_counts", "unique_inverse", "unique_values")
@@ -54,6 +55,8 @@ LACKING_EMPTY = {
     ("torch", "fft.fftn"): "PyTorch's library transforms no empty arrays",
     ("torch", "fft.ifftn"): "PyTorch's library transforms no empty arrays",
     ("torch", "linalg.vector_norm"): "PyTorch has no maximum norm of nothing",
+    ("cupy", "linalg.eig"): "CuPy finds the eigenvalues of nothing in real numbers",
+    ("cupy", "linalg.eigvals"): "CuPy finds the eigenvalues of nothing in real numbers",
 }
 NARROW = {dc.float64: dc.float32, dc.complex128: dc.complex64}
 NO_CLOSED_FORM = {
@@ -217,7 +220,7 @@ def check_derivatives(declared: Operation[...], sample: Sample, device: Device, 
 
 def takes_complex(declared: Primitive[...]) -> bool:
     library, chapter = declared.__module__.split(".")[1:3]
-    return library in ("ops", "linalg", "fft") and chapter not in ("activation", "fused") and declared.name not in REAL
+    return library in ("ops", "linalg", "fft") and chapter not in REAL_CHAPTERS and declared.name not in REAL
 
 
 COMPLEX: list[Any] = [

@@ -12,7 +12,14 @@ from deepcore._backend import composites
 from deepcore._primitive import Sample, registry
 from deepcore._record import composite
 from deepcore._sweep import op
-from deepcore.testing import GradientMismatchError, KinkError, assert_close, check_grads, sample_arguments
+from deepcore.testing import (
+    GradientMismatchError,
+    KinkError,
+    assert_close,
+    check_grads,
+    check_parity,
+    sample_arguments,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -214,3 +221,43 @@ def test_samples_of_integers_truth_values_and_lists(device: Device) -> None:
     (other, *_), _ = sample_arguments(registry["where"], sample, device, dc.float32, seed=1)
     assert again.tolist() == x.tolist()
     assert other.tolist() != x.tolist()
+
+
+# -------------------------------------------------------------------------------------------------------------- parity
+
+
+def test_parity_holds(device: Device, thrifty: bool) -> None:
+    for name in ("matmul", "concat", "clip") if thrifty else ("matmul", "concat", "clip", "where", "argmax", "astype"):
+        for sample in registry[name].samples:
+            for dtype in (dc.float64, dc.float32):
+                check_parity(registry[name], sample, device, dtype)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "broken", "operation", "message"),
+    [
+        ("sin", lambda x: np.sin(x) * 1.001, "sin", r"sin on cpu in float32, result: values differ: 6 of 6"),
+        ("sin", lambda x: np.sin(x) * 1.001, "cos", r"cos on cpu in float32, gradient of x: values differ"),
+        ("sin", lambda x: np.sin(x.astype(np.float64)), "sin", "result: data types differ: float64 should be float32"),
+        ("cos", lambda x: np.cos(x)[0], "cos", r"result: shapes differ: \(3,\) should be \(2, 3\)"),
+    ],
+)
+def test_what_parity_finds(
+    monkeypatch: pytest.MonkeyPatch, kernel: str, broken: Any, operation: str, message: str
+) -> None:
+    kernels = dc.device("cpu").kernels
+    right = kernels[kernel]
+    # The reference is computed in float64, by the same kernels here.
+    monkeypatch.setitem(kernels, kernel, lambda x: right(x) if x.dtype == np.float64 else broken(x))
+    with pytest.raises(AssertionError, match=message):
+        check_parity(registry[operation], registry[operation].samples[0], "cpu", dc.float32)
+    check_parity(registry[operation], registry[operation].samples[0], "cpu", dc.float64)
+
+
+def test_parity_misses_no_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    multiply = registry["multiply"]
+    right = multiply.rules["x1"].function
+    calls = iter([True, False])  # of the reference, and of what is checked
+    monkeypatch.setattr(multiply.rules["x1"], "function", lambda dy, x2: right(dy, x2) if next(calls) else None)
+    with pytest.raises(AssertionError, match="result, gradient of x2 should be result, gradient of x1, gradient of x2"):
+        check_parity(multiply, multiply.samples[0], "cpu")

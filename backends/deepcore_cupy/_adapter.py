@@ -1,23 +1,29 @@
-"""CuPy: NVIDIA GPUs."""
+"""CuPy: NVIDIA GPUs.
+
+A machine may have several, and CuPy computes on the *current* one, whatever device its arrays are on. Where there are
+several, each has kernels of its own here, which make it the current one for the time of a call.
+"""
 
 from __future__ import annotations
 
+import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from deepcore._backend import Backend, Library, numpy_dtypes
+from deepcore._backend import Backend, Kernels, numpy_dtypes
+
+from ._library import compat, cupy
+from ._philox import draw
+from ._scatter import scatter, setitem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
     import numpy as np
 
     from deepcore._dtype import DType
     from deepcore._typing import Kernel, Namespace, Raw, Shape
-
-compat: Any = Library("array_api_compat.cupy")
-cupy: Any = Library("cupy")
-cupyx: Any = Library("cupyx")
 
 
 class CuPyBackend(Backend):
@@ -40,6 +46,10 @@ class CuPyBackend(Backend):
 
     @property
     def devices(self) -> tuple[str, ...]:
+        return self._devices
+
+    @cached_property
+    def _devices(self) -> tuple[str, ...]:
         try:
             return tuple(f"cuda:{i}" for i in range(cupy.cuda.runtime.getDeviceCount()))
         except cupy.cuda.runtime.CUDARuntimeError:  # no driver, or no GPU
@@ -58,29 +68,75 @@ class CuPyBackend(Backend):
     def raw_dtypes(self) -> Mapping[DType, Any]:
         return numpy_dtypes()
 
+    def current(self, device: str) -> AbstractContextManager[Any]:
+        return super().current(device) if len(self.devices) == 1 else _Current(self.raw_device(device).id)
+
+    def kernels_on(self, device: str) -> Kernels:
+        return self.kernels if len(self.devices) == 1 else _KernelsOn(self, device)
+
     def from_host(self, array: np.ndarray[Any, Any], device: str) -> Raw:
         with self.raw_device(device):
-            return cupy.asarray(array)
+            return cupy.array(array)
 
     def to_host(self, array: Raw) -> np.ndarray[Any, Any]:
-        host: np.ndarray[Any, Any] = cupy.asnumpy(array)
-        return host
+        with array.device:
+            host: np.ndarray[Any, Any] = cupy.asnumpy(array)
+            return host
+
+    def uniform(self, key: tuple[int, int], shape: Shape, dtype: DType, device: str) -> Raw:
+        with self.raw_device(device):
+            return draw(f"uniform_{dtype.name}", key, shape, dtype.name)
 
     @property
     def overrides(self) -> Mapping[str, Kernel]:
-        return {"scatter": _scatter}
+        return {"scatter": scatter, "setitem": setitem}
 
     def synchronize(self) -> None:
-        cupy.cuda.get_current_stream().synchronize()
+        for name in self.devices:
+            self.raw_device(name).synchronize()
 
     def memory_in_use(self) -> int | None:
-        return int(cupy.get_default_memory_pool().used_bytes())
+        total = 0
+        for name in self.devices:
+            with self.raw_device(name):
+                total += cupy.get_default_memory_pool().used_bytes()
+        return total
 
 
-def _scatter(x: Any, /, *, shape: Shape, key: Any) -> Any:
-    y = cupy.zeros(shape, x.dtype)
-    cupyx.scatter_add(y, key, x)
-    return y
+class _Current(threading.local):
+    """A context in which one device is the current one. CuPy's own remembers in one place for all threads."""
+
+    def __init__(self, index: int) -> None:  # called in every thread
+        self._index = index
+        self._before: list[int] = []
+
+    def __enter__(self) -> None:
+        self._before.append(cupy.cuda.runtime.getDevice())
+        cupy.cuda.runtime.setDevice(self._index)
+
+    def __exit__(self, *_: object) -> None:
+        cupy.cuda.runtime.setDevice(self._before.pop())
+
+
+class _KernelsOn(Kernels):
+    """The same functions, called with one device as the current one."""
+
+    def __init__(self, backend: CuPyBackend, device: str) -> None:
+        super().__init__(backend)
+        self._current = backend.current(device)
+
+    def __missing__(self, name: str) -> Any:
+        kernel = super().__missing__(name)
+        if isinstance(kernel, type) or not callable(kernel):  # a data type or a constant
+            return kernel
+        current = self._current
+
+        def on_device(*args: Any, **kwargs: Any) -> Any:
+            with current:
+                return kernel(*args, **kwargs)
+
+        self[name] = on_device
+        return on_device
 
 
 backend = CuPyBackend()

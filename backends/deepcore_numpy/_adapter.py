@@ -10,6 +10,8 @@ import numpy as np
 
 from deepcore._backend import Backend, numpy_dtypes
 
+from ._adam import adam
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -69,7 +71,7 @@ class NumPyBackend(Backend):
 
     @property
     def overrides(self) -> Mapping[str, Kernel]:
-        return {"scatter": _scatter}
+        return {"scatter": _scatter, "optim.adam": adam}
 
 
 def _scatter(x: Any, /, *, shape: Shape, key: Any) -> Any:

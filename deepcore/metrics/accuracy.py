@@ -1,11 +1,13 @@
-"""Accuracy."""
+"""Accuracy, of the first choice and of the first few."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .._errors import DataError, ShapeError
-from ._metric import Metric
+import numpy as np
+
+from .._errors import ConfigError
+from ._metric import Metric, chosen_classes, on_host
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,7 +19,8 @@ class Accuracy(Metric):
     r"""The share of samples whose prediction is right, $\frac1n \sum_i [\hat y_i = y_i]$.
 
     Predictions are class scores of shape (n, C), of which the largest counts, or one score per sample, of shape (n,) or
-    (n, 1), which says yes above the threshold. Targets are labels of shape (n,), or one-hot rows of shape (n, C).
+    (n, 1), which says yes above the threshold, or classes, whole numbers of shape (n,). Targets are labels of shape
+    (n,), or one-hot rows of shape (n, C). There may be more axes before that of the classes.
 
     Parameters
     ----------
@@ -34,6 +37,7 @@ class Accuracy(Metric):
     """
 
     name = "accuracy"
+    sums = ("right", "total")
 
     def __init__(self, *, threshold: float = 0.0) -> None:
         self.threshold = threshold
@@ -43,24 +47,66 @@ class Accuracy(Metric):
         """Forget what was gathered."""
         self.right = self.total = 0
 
-    def update(self, prediction: Tensor, target: NDArray[Any]) -> None:
+    def update(self, prediction: Tensor, target: Tensor | NDArray[Any]) -> None:
         """Gather one batch."""
-        scores = prediction.numpy()
-        if scores.ndim == 2 and scores.shape[1] > 1:
-            guess = scores.argmax(axis=1)
-            label = target.argmax(axis=1) if target.shape == scores.shape else target
-        else:
-            guess = scores.reshape(-1) > self.threshold
-            label = target.reshape(-1)
-        if guess.shape != label.shape:
-            msg = f"accuracy: predictions of shape {scores.shape} do not go with targets of shape {target.shape}"
-            raise ShapeError(msg)
+        guess, label, _ = chosen_classes(self, prediction, target, self.threshold)
         self.right += int((guess == label).sum())
         self.total += len(guess)
 
     def compute(self) -> float:
         """Return the accuracy."""
         if not self.total:
-            msg = "accuracy: no samples were gathered"
-            raise DataError(msg)
+            raise self.none_gathered()
+        return self.right / self.total
+
+
+class TopKAccuracy(Metric):
+    r"""The share of samples whose label is among the $k$ classes of the largest scores.
+
+    Predictions have shape (n, C), and targets (n,), or (n, C) where they are one-hot. Of equal scores that of the
+    higher class counts as larger, as in scikit-learn's ``top_k_accuracy_score``.
+
+    Parameters
+    ----------
+    k
+        How many choices a prediction has.
+
+    Examples
+    --------
+    >>> import deepcore as dc
+    >>> top = dc.metrics.TopKAccuracy(2)
+    >>> top.update(dc.asarray([[0.1, 0.5, 0.4], [0.6, 0.3, 0.1]]), dc.asarray([2, 2]))
+    >>> top.compute()
+    0.5
+    """
+
+    sums = ("right", "total")
+
+    def __init__(self, k: int = 5) -> None:
+        if k < 1:
+            msg = f"TopKAccuracy: k is at least 1, not {k}"
+            raise ConfigError(msg)
+        self.k = k
+        self.name = f"top_{k}_accuracy"
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was gathered."""
+        self.right = self.total = 0
+
+    def update(self, prediction: Tensor, target: Tensor | NDArray[Any]) -> None:
+        """Gather one batch."""
+        scores, label = on_host(prediction), on_host(target)
+        if scores.ndim != 2 or label.shape not in (scores.shape, scores.shape[:1]):
+            raise self.unfit(scores, label)
+        label = label.argmax(axis=1) if label.ndim == 2 else label
+        own = np.take_along_axis(scores, label[:, None].astype(np.int64), axis=1)
+        above = (scores > own) | ((scores == own) & (np.arange(scores.shape[1]) > label[:, None]))
+        self.right += int((above.sum(axis=1) < self.k).sum())
+        self.total += len(scores)
+
+    def compute(self) -> float:
+        """Return the share."""
+        if not self.total:
+            raise self.none_gathered()
         return self.right / self.total

@@ -1,4 +1,6 @@
-"""Activation functions as layers. The mathematics is in :mod:`deepcore.ops.activation`."""
+"""Activation functions as layers: those that saturate, and the softmax. The mathematics of all of them is in
+:mod:`deepcore.ops.activation`, :mod:`deepcore.ops.rectifier` and :mod:`deepcore.ops.gated`.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +8,48 @@ from typing import TYPE_CHECKING, Final
 
 from .. import ops
 from .._errors import ConfigError
+from ._axis import length_along
 from ._module import Module
+from .gated import GELU, GLU, HardSwish, Mish, SiLU, SwiGLU, Swish
+from .rectifier import CELU, ELU, SELU, LeakyReLU, PReLU, ReLU, RReLU, Softplus
 
 if TYPE_CHECKING:
     from .._tensor import Tensor
 
 
 class Identity(Module):
-    r"""$\phi(x) = x$."""
+    r"""$\phi(x) = x$, $\phi' = 1$."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Return $x$."""
         return x
+
+
+class Step(Module):
+    r"""$\phi(x) = [x > 0]$, $\phi' = 0$: what is in front of it gets no gradient.
+
+    Parameters
+    ----------
+    at_zero
+        The value at 0: 1 for a perceptron that fires at its threshold, 0, or ½.
+
+    Examples
+    --------
+    >>> import deepcore as dc
+    >>> dc.nn.Step()(dc.asarray([-1.0, 0.0, 2.0])).tolist()
+    [0.0, 1.0, 1.0]
+    """
+
+    def __init__(self, at_zero: float = 1.0) -> None:
+        self.at_zero = at_zero
+
+    def forward(self, x: Tensor) -> Tensor:
+        r"""Return $\phi(x)$."""
+        return ops.step(x, at_zero=self.at_zero)
+
+    def describe(self) -> str:
+        """Return the value at 0."""
+        return f"{self.at_zero} at 0"
 
 
 class Sigmoid(Module):
@@ -28,6 +60,14 @@ class Sigmoid(Module):
         return ops.sigmoid(x)
 
 
+class HardSigmoid(Module):
+    r"""$\phi(x) = \min(\max(x + 3, 0), 6) / 6$, $\phi' = \frac16 [\,|x| < 3\,]$."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        r"""Return $\phi(x)$."""
+        return ops.hard_sigmoid(x)
+
+
 class Tanh(Module):
     r"""$\phi(x) = \tanh x$, $\phi' = 1 - \phi^2$."""
 
@@ -36,33 +76,20 @@ class Tanh(Module):
         return ops.tanh(x)
 
 
-class ReLU(Module):
-    r"""$\phi(x) = \max(x, 0)$, $\phi' = [x > 0]$, so that $\phi'(0) = 0$."""
+class Softsign(Module):
+    r"""$\phi(x) = x / (1 + |x|)$, $\phi' = 1 / (1 + |x|)^2$."""
 
     def forward(self, x: Tensor) -> Tensor:
         r"""Return $\phi(x)$."""
-        return ops.relu(x)
+        return ops.softsign(x)
 
 
-class LeakyReLU(Module):
-    r"""$\phi(x) = x$ for $x > 0$, else $ax$.
-
-    Parameters
-    ----------
-    negative_slope
-        The slope $a$ below 0.
-    """
-
-    def __init__(self, negative_slope: float = 0.01) -> None:
-        self.negative_slope = negative_slope
+class Gaussian(Module):
+    r"""$\phi(x) = e^{-x^2}$, $\phi' = -2x \phi$."""
 
     def forward(self, x: Tensor) -> Tensor:
         r"""Return $\phi(x)$."""
-        return ops.leaky_relu(x, negative_slope=self.negative_slope)
-
-    def describe(self) -> str:
-        """Return the slope."""
-        return f"slope {self.negative_slope}"
+        return ops.gaussian(x)
 
 
 class Softmax(Module):
@@ -81,7 +108,26 @@ class Softmax(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the probabilities."""
+        length_along(self, x, self.axis)
         return ops.softmax(x, axis=self.axis)
+
+
+class LogSoftmax(Module):
+    r"""$y_i = x_i - \ln \sum_j e^{x_j}$, with the Jacobian $\delta_{ij} - e^{y_j}$.
+
+    Parameters
+    ----------
+    axis
+        The axis of the classes.
+    """
+
+    def __init__(self, axis: int = -1) -> None:
+        self.axis = axis
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logarithms of the probabilities."""
+        length_along(self, x, self.axis)
+        return ops.log_softmax(x, axis=self.axis)
 
 
 BY_NAME: Final[dict[str, type[Module]]] = {
@@ -91,6 +137,24 @@ BY_NAME: Final[dict[str, type[Module]]] = {
     "relu": ReLU,
     "leaky_relu": LeakyReLU,
     "softmax": Softmax,
+    "step": Step,
+    "hard_sigmoid": HardSigmoid,
+    "softsign": Softsign,
+    "gaussian": Gaussian,
+    "prelu": PReLU,
+    "rrelu": RReLU,
+    "elu": ELU,
+    "selu": SELU,
+    "celu": CELU,
+    "softplus": Softplus,
+    "hard_swish": HardSwish,
+    "silu": SiLU,
+    "swish": Swish,
+    "mish": Mish,
+    "gelu": GELU,
+    "glu": GLU,
+    "swiglu": SwiGLU,
+    "log_softmax": LogSoftmax,
 }
 
 

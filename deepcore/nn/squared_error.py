@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .. import ops
 from ._loss import REDUCTIONS, Loss
 
 if TYPE_CHECKING:
@@ -16,8 +17,8 @@ class MSE(Loss):
     Parameters
     ----------
     reduction
-        ``"mean"`` and ``"sum"`` over the elements, ``"none"`` for each element, or ``"half_norm"`` for the textbook's
-        $\frac12 \lVert \hat y - y \rVert^2$ of each sample, averaged over the samples (the first axis).
+        As in :class:`Loss`, or ``"half_norm"`` for the textbook's $\frac12 \lVert \hat y - y \rVert^2$ of each sample,
+        averaged over the samples (the first axis).
 
     Examples
     --------
@@ -28,10 +29,11 @@ class MSE(Loss):
 
     reductions = (*REDUCTIONS, "half_norm")
 
-    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+    def forward(self, prediction: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
         """Return the loss."""
         self.same_shape(prediction, target)
-        error = prediction - target.astype(prediction.dtype)
+        losses = ops.square(prediction - target.astype(prediction.dtype))
         if self.reduction == "half_norm":
-            return (error * error).sum() / (2 * error.shape[0])
-        return self.reduced(error * error)
+            halves = (losses if losses.ndim < 2 else losses.sum(axis=tuple(range(1, losses.ndim)))) / 2
+            return MSE().reduced(halves, weight)
+        return self.reduced(losses, weight)

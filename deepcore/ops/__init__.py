@@ -1,11 +1,12 @@
 """The functions of the standard, one file per chapter, and deepcore's own."""
 
-from .activation import leaky_relu as leaky_relu
+from .activation import gaussian as gaussian
+from .activation import hard_sigmoid as hard_sigmoid
 from .activation import log_softmax as log_softmax
-from .activation import relu as relu
 from .activation import sigmoid as sigmoid
 from .activation import softmax as softmax
-from .activation import softplus as softplus
+from .activation import softsign as softsign
+from .activation import step as step
 from .complex_numbers import conj as conj
 from .complex_numbers import imag as imag
 from .complex_numbers import real as real
@@ -100,7 +101,15 @@ from .elementwise import tanh as tanh
 from .elementwise import trunc as trunc
 from .fused import linear as linear
 from .fused import sigmoid_cross_entropy as sigmoid_cross_entropy
+from .fused import smoothed_cross_entropy as smoothed_cross_entropy
 from .fused import softmax_cross_entropy as softmax_cross_entropy
+from .gated import gelu as gelu
+from .gated import gelu_tanh as gelu_tanh
+from .gated import glu as glu
+from .gated import hard_swish as hard_swish
+from .gated import mish as mish
+from .gated import silu as silu
+from .gated import swiglu as swiglu
 from .indexing import getitem as getitem
 from .indexing import scatter as scatter
 from .indexing import setitem as setitem
@@ -128,6 +137,14 @@ from .manipulation import tile as tile
 from .manipulation import tril as tril
 from .manipulation import triu as triu
 from .manipulation import unstack as unstack
+from .rectifier import celu as celu
+from .rectifier import elu as elu
+from .rectifier import leaky_relu as leaky_relu
+from .rectifier import prelu as prelu
+from .rectifier import relu as relu
+from .rectifier import relu_subgradient as relu_subgradient
+from .rectifier import selu as selu
+from .rectifier import softplus as softplus
 from .reduction import all as all
 from .reduction import any as any
 from .reduction import count_nonzero as count_nonzero

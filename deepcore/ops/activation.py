@@ -1,4 +1,8 @@
-r"""Activation functions with derivatives of their own. None overflows or warns, however large its argument."""
+r"""Activation functions that saturate, and the softmax. None overflows or warns, however large its argument.
+
+Those that grow without bound on the right are in :mod:`deepcore.ops.rectifier`, and products of the argument with a
+function of it in :mod:`deepcore.ops.gated`.
+"""
 
 from __future__ import annotations
 
@@ -12,58 +16,81 @@ if TYPE_CHECKING:
 
 ROWS: Final = Sample(((2, 5),))
 COLUMNS: Final = Sample(((3, 2),), parameters={"axis": 0})
+AWAY_FROM_ZERO: Final = Sample(kinks=(0.0,))
+BEYOND_THREE: Final = Sample(low=-4.0, high=4.0, kinks=(-3.0, 3.0))
+
+
+def _zero(dy: Any) -> None:
+    """Give the derivative of a step function: zero wherever it exists."""
+
+
+@composite(AWAY_FROM_ZERO, Sample(parameters={"at_zero": 0.5}, kinks=(0.0,)))
+def step(xp: Namespace, x: Array, /, *, at_zero: float = 1.0) -> Any:
+    r"""Step of O. Heaviside. $y = [x > 0]$, and $y = c$ at 0, the parameter ``at_zero``; $\bar x = 0$.
+
+    Nothing in front of it learns, because its derivative is zero wherever it exists.
+
+    Source: F. Rosenblatt, The perceptron, Psychological Review 65, 1958, where a unit fires at its threshold.
+    """
+    y = xp.astype(x > 0, x.dtype)
+    return y if at_zero == 0.0 else y + at_zero * xp.astype(x == 0, x.dtype)
+
+
+step.vjp(x=_zero)
 
 
 @composite(Sample())
 def sigmoid(xp: Namespace, x: Array, /) -> Any:
     r"""Logistic function. $y = 1 / (1 + e^{-x})$, $\bar x = \bar y\,y (1 - y)$.
 
-    Computed from $e^{-|x|}$, which cannot overflow.
+    Computed as $e^{\min(x, 0)} / (1 + e^{-|x|})$, which cannot overflow.
     """
-    e = xp.exp(-xp.abs(x))
-    return xp.where(x >= 0, xp.ones_like(x), e) / (1 + e)
+    return xp.exp(xp.minimum(x, 0)) / (1 + xp.exp(-xp.abs(x)))
 
 
 sigmoid.vjp(x=lambda dy, y: dy * (y * (1 - y)))
 
 
-@composite(Sample(kinks=(0.0,)))
-def relu(xp: Namespace, x: Array, /) -> Any:
-    r"""Rectified linear unit. $y = \max(x, 0)$, $\bar x = \bar y\,[x > 0]$, so the derivative at 0 is 0.
+@composite(BEYOND_THREE)
+def hard_sigmoid(xp: Namespace, x: Array, /) -> Any:
+    r"""Straight lines in place of the logistic function. $y = \min(\max(x + 3, 0), 6) / 6$,
+    $\bar x = \bar y / 6$ where $|x| < 3$, else 0.
 
-    Source: V. Nair and G. E. Hinton, Rectified linear units improve restricted Boltzmann machines, ICML 2010.
+    Source: A. Howard et al., Searching for MobileNetV3, ICCV 2019, section 5.2.
     """
-    return xp.maximum(x, 0)
+    return xp.clip(x + 3, 0, 6) / 6
 
 
-relu.vjp(x=lambda dy, y, xp: dy * xp.astype(y > 0, dy.dtype))
+hard_sigmoid.vjp(x=lambda dy, x, xp: dy * (xp.astype(xp.abs(x) < 3, dy.dtype) / 6))
 
 
-def _leaky(x: Any, negative_slope: float, xp: Namespace) -> Any:
-    positive = xp.astype(x > 0, x.dtype)
-    return positive + negative_slope * (1 - positive)
+@composite(AWAY_FROM_ZERO)
+def softsign(xp: Namespace, x: Array, /) -> Any:
+    r"""Quotient that saturates slowly. $y = x / (1 + |x|)$, $\bar x = \bar y / (1 + |x|)^2$.
 
-
-@composite(Sample(kinks=(0.0,)), Sample(parameters={"negative_slope": 0.3}, kinks=(0.0,)))
-def leaky_relu(xp: Namespace, x: Array, /, *, negative_slope: float = 0.01) -> Any:
-    r"""Rectified linear unit with a slope $a$ below 0. $y = x$ for $x > 0$, else $ax$; $\bar x = \bar y$ or $a \bar y$.
-
-    Source: A. L. Maas, A. Y. Hannun and A. Y. Ng, Rectifier nonlinearities improve neural network acoustic models,
-    ICML 2013.
+    Source: J. Turian, J. Bergstra and Y. Bengio, Quadratic features and deep architectures for chunking, NAACL 2009.
     """
-    return xp.where(x > 0, x, negative_slope * x)
+    return x / (1 + xp.abs(x))
 
 
-leaky_relu.vjp(x=lambda dy, x, negative_slope, xp: dy * _leaky(x, negative_slope, xp))
+def _softsign(dy: Any, x: Any, xp: Namespace) -> Any:
+    d = 1 + xp.abs(x)
+    return dy / d / d  # the square would overflow
+
+
+softsign.vjp(x=_softsign)
 
 
 @composite(Sample())
-def softplus(xp: Namespace, x: Array, /) -> Any:
-    r"""Smooth rectifier. $y = \ln(1 + e^x)$, $\bar x = \bar y / (1 + e^{-x})$."""
-    return xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x)))
+def gaussian(xp: Namespace, x: Array, /) -> Any:
+    r"""Bell curve. $y = e^{-x^2}$, $\bar x = -2 x y \bar y$.
+
+    Source: D. S. Broomhead and D. Lowe, Multivariable functional interpolation and adaptive networks, 1988.
+    """
+    return xp.exp(-(x * x))
 
 
-softplus.vjp(x=lambda dy, x, xp: dy * xp.sigmoid(x))
+gaussian.vjp(x=lambda dy, x, y: dy * (-2 * (x * y)))
 
 
 @composite(ROWS, COLUMNS)

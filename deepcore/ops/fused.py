@@ -66,6 +66,37 @@ softmax_cross_entropy.vjp(
 )
 
 
+def _smoothed_cross_entropy(dy: Any, logits: Any, labels: Any, y: Any, label_smoothing: float, xp: Namespace) -> Any:
+    chosen, mean = _chosen(logits, labels, xp), xp.mean(logits, axis=-1, keepdims=True)
+    normaliser = y[..., None] + (1 - label_smoothing) * chosen + label_smoothing * mean
+    classes = xp.arange(logits.shape[-1], dtype=labels.dtype, device=logits.device)
+    one_hot = xp.astype(labels[..., None] == classes, logits.dtype)
+    target = (1 - label_smoothing) * one_hot + label_smoothing / logits.shape[-1]
+    return dy[..., None] * (xp.exp(logits - normaliser) - target)
+
+
+@composite(Sample(((4, 3), (4,)), integers={1: 3}, parameters={"label_smoothing": 0.2}))
+def smoothed_cross_entropy(xp: Namespace, logits: Array, labels: Array, /, *, label_smoothing: float = 0.1) -> Any:
+    r"""Cross-entropy of the softmax of logits with labels, a share $\varepsilon$ of which is spread over all classes.
+    $\ell = \ln \sum_j e^{z_j} - (1 - \varepsilon) z_t - \frac{\varepsilon}{C} \sum_j z_j$ for the label $t$,
+    $\bar z = \bar\ell\,\bigl(\operatorname{softmax}(z) - (1 - \varepsilon) e_t - \varepsilon / C\bigr)$.
+
+    Source: C. Szegedy et al., Rethinking the Inception architecture for computer vision, CVPR 2016, section 7.
+    """
+    shift = xp.max(logits, axis=-1, keepdims=True)
+    logits = logits - shift
+    normaliser = xp.log(xp.sum(xp.exp(logits), axis=-1, keepdims=True))
+    target = (1 - label_smoothing) * _chosen(logits, labels, xp)
+    return (normaliser - target - label_smoothing * xp.mean(logits, axis=-1, keepdims=True))[..., 0]
+
+
+smoothed_cross_entropy.vjp(
+    logits=lambda dy, logits, labels, y, label_smoothing, xp: _smoothed_cross_entropy(
+        dy, logits, labels, y, label_smoothing, xp
+    ),
+)
+
+
 @composite(Sample(((4, 3), (4, 3))), Sample(((4, 3), (4, 3)), integers={1: 2}))
 def sigmoid_cross_entropy(xp: Namespace, logits: Array, targets: Array, /) -> Any:
     r"""Cross-entropy of the logistic function of logits with targets in $[0, 1]$, element by element.

@@ -230,8 +230,11 @@ class Continuous(State):
 
 def _uniform(seed: int, draw: int, shape: Shape, dtype: DType, device: Device) -> Tensor:
     """Return uniform numbers in [0, 1) of float32 or float64 on a device: the one place where they are made."""
-    host = uniforms(seed, draw, math.prod(shape), _host_type(dtype))
-    return make(device.backend.from_host(host.reshape(shape), device.name), device)
+    raw = device.backend.uniform((seed, draw), shape, dtype, device.name)
+    if raw is None:
+        host = uniforms(seed, draw, math.prod(shape), _host_type(dtype))
+        raw = device.backend.from_host(host.reshape(shape), device.name)
+    return make(raw, device)
 
 
 def _common(

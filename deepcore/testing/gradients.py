@@ -296,7 +296,8 @@ def _vector_jacobian(
         for y, v in zip(function(*operands), cotangents, strict=True):
             if y._node is not None:
                 seed = v if record else v._data
-                roots[y._node] = roots[y._node] + seed if y._node in roots else seed
+                with y.device.current:
+                    roots[y._node] = roots[y._node] + seed if y._node in roots else seed
         targets = [x._node for x in operands if x._node is not None]
         found = sweep(roots, targets=targets, lift=lift if record else None, release=False)
     gradients: list[Tensor] = []

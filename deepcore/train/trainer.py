@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .._typing import DeviceLike
     from ..metrics import Metric
     from ..nn import Loss, Module
-    from ..optim import Optimizer
+    from ..optim import BaseOptimizer
     from .callback import Callback
 
     HostArray = np.ndarray[Any, Any]
@@ -67,7 +67,7 @@ class Trainer:
         self,
         model: Module,
         loss: Loss,
-        optimizer: Optimizer,
+        optimizer: BaseOptimizer,
         *,
         metrics: Sequence[Metric] = (),
         device: DeviceLike = None,
@@ -75,7 +75,7 @@ class Trainer:
     ) -> None:
         self.device = model.device if device is None else find_device(device)
         self.model = model.to(self.device)
-        self.loss = loss
+        self.loss = loss.to(self.device)
         self.optimizer = optimizer
         self.metrics = list(metrics)
         self.callbacks = list(callbacks)
@@ -209,7 +209,8 @@ class Trainer:
 
     def _check(self, dataset: Dataset) -> None:
         dataset.check_finite()
-        if isinstance(self.loss, CategoricalCrossEntropy) and dataset.targets.ndim == 1:
+        checks = isinstance(self.loss, CategoricalCrossEntropy) and self.loss.ignore_index is None
+        if checks and dataset.targets.ndim == 1:
             with _evaluating(self.model):
                 classes = self.model(asarray(dataset.inputs[:1], device=self.device)).shape[-1]
             dataset.check_labels(classes)

@@ -293,6 +293,9 @@ def test_a_loss_that_becomes_nan_is_one_message(
 # -------------------------------------------------------------------------------------------------------------- ctrl-c
 
 
+@pytest.mark.skipif(
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN, reason="jobs that a shell runs in the background ignore Ctrl-C"
+)
 def test_ctrl_c_keeps_the_last_complete_epoch(tmp_path: Path) -> None:
     weights = tmp_path / "w.safetensors"
     command = [sys.executable, "-m", "deepcore.cli", "train", "--epochs", "100000", "--hidden", "32"]

@@ -175,7 +175,10 @@ def test_states_that_do_not_fit_change_nothing() -> None:
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"steps": [1], "1.m": np.ones(3)}, r"Adam: the state has '1\.m', but there are 1 parameters"),
         ({"steps": [1], "x.m": np.ones(3)}, r"Adam: the state has 'x\.m'"),
-        ({"steps": [1], "0.m": np.ones(2)}, r"Adam: 0\.m has shape \(2,\), its parameter \(3,\)"),
+        ({"steps": [1], "0.m": np.ones(2), "0.v": np.ones(3)}, r"Adam: 0\.m has shape \(2,\), not \(3,\)"),
+        ({"steps": [1], "0.m": np.ones(3)}, r"Adam: the state has no 0\.v, which this optimizer remembers"),
+        ({"steps": [1], "0.z": np.ones(3)}, r"Adam: the state has 0\.z, which this optimizer does not remember"),
+        ({"steps": [0], "lr": [0.1, 0.2]}, "Adam: the state has learning rates of 2 groups, not 1"),
         ({"0.m": np.ones(3)}, "Adam: the state has steps of 0 parameters, not 1"),
     ]
     for state, message in wrong:

@@ -214,7 +214,7 @@ def test_a_loss_that_is_no_number_names_epoch_and_batch(value: str) -> None:
     class Explodes(nn.MSE):
         calls = 0
 
-        def forward(self, prediction: dc.Tensor, target: dc.Tensor) -> dc.Tensor:
+        def forward(self, prediction: dc.Tensor, target: dc.Tensor, weight: dc.Tensor | None = None) -> dc.Tensor:
             self.calls += 1
             return super().forward(prediction, target) * (float(value) if self.calls == 6 else 1.0)
 
@@ -321,3 +321,18 @@ def test_a_callback_that_fails_is_heard() -> None:
 def test_an_empty_history() -> None:
     history = History()
     assert (len(history), history.last, history["loss"], history.interrupted) == (0, {}, [], False)
+
+
+def test_labels_to_ignore_and_class_weights_on_another_device() -> None:
+    x = np.random.default_rng(0).normal(size=(60, 2)).astype("f")
+    y = (x[:, 0] > 0).astype(np.int64)
+    y[::5] = -1
+    model = nn.Dense(2, 2)
+    loss = nn.CategoricalCrossEntropy(ignore_index=-1, class_weights=[1.0, 2.0])
+    device = "array_api_strict:device1"
+    pytest.importorskip("array_api_strict")
+    t = Trainer(model, loss, optim.SGD(model.parameters(), lr=0.5), device=device)
+    history = t.fit((x, y), epochs=2)
+    assert history.epochs[1]["loss"] < history.epochs[0]["loss"]
+    assert loss.class_weights is not None
+    assert str(loss.class_weights.device) == device

@@ -1,0 +1,149 @@
+"""Parameters that move together: one vector of them, one of their gradients, one of everything that is remembered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .._errors import DeviceError, DTypeError, ShapeError
+from ._layout import Layout
+from ._rebind import rebind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .._tensor import Tensor
+    from .._typing import Namespace, Raw
+    from ._transform import Step
+
+
+class Block:
+    """Parameters of one group, data type, device and number of steps.
+
+    Parameters are functional: a graph may hold a parameter's old array, so each step makes a new vector, of which the
+    parameters become views. The vector is kept, and the next step begins with it unless somebody has set a parameter
+    in between, which is seen by its array no longer being the view that was handed out.
+
+    Numbers of 16 bits are too coarse to add up small changes, so parameters of such types are updated in float32, in
+    which their state is kept, and only the result is rounded.
+
+    Attributes
+    ----------
+    parameters
+        The tensors.
+    members
+        Their positions in the group.
+    layout
+        Where each is in the vectors.
+    state
+        What each transform of the chain remembers.
+    updates
+        What the transforms have made of the gradients so far: a vector, or a list of arrays.
+    is_narrow
+        Whether the data type has 16 bits.
+    now
+        The step that is being taken.
+    moved
+        The parameters after it, where a kernel has computed them.
+    """
+
+    now: Step
+    updates: Any
+    moved: Raw = None
+
+    def __init__(self, parameters: Sequence[Tensor], members: Sequence[int], count: int) -> None:
+        self.parameters = parameters
+        self.members = members
+        self.count = count
+        self.device = parameters[0]._device
+        self.dtype = parameters[0]._data.dtype
+        self.layout = Layout(p._data.shape for p in parameters)
+        self.state: list[Any] = []
+        self._views: list[Raw] = []
+        self._flat: Raw = None
+        self._values: Raw = None
+        self.is_narrow = self.device.backend.dtypes[self.dtype].bits == 16
+
+    # ------------------------------------------------------------------------------------------------ parameters
+
+    def is_current(self) -> bool:
+        """Whether the parameters still have the device, data type and shape of the block; its vector follows them."""
+        if self._views and all(p._data is view for p, view in zip(self.parameters, self._views, strict=True)):
+            return True
+        if any(
+            p._device is not self.device or p._data.dtype != self.dtype or tuple(p._data.shape) != shape
+            for p, shape in zip(self.parameters, self.layout.shapes, strict=True)
+        ):
+            return False
+        self._views = [p._data for p in self.parameters]
+        self._flat = None
+        return True
+
+    def look(self, step: Step) -> None:
+        """Read the parameters, where somebody has set them."""
+        self.now = step
+        if self._flat is None:
+            self._flat = self.layout.join(self._views, step.xp)
+        self._values = self._widened(self._flat, step.xp)
+
+    def begin(self, step: Step) -> None:
+        """Read the parameters and their gradients."""
+        self.look(step)
+        self.updates = self._widened(self.layout.join(self._gradients(), step.xp), step.xp)
+
+    def _gradients(self) -> list[Raw]:
+        found: list[Raw] = []
+        for i, p in zip(self.members, self.parameters, strict=True):
+            gradient: Any = p.grad
+            raw = gradient._data
+            if gradient._device is not self.device:
+                msg = f"the gradient of parameter {i} is on {gradient.device}, and the parameter on {self.device}"
+                raise DeviceError(msg)
+            if raw.shape != p._data.shape:
+                msg = f"the gradient of parameter {i} has shape {tuple(raw.shape)}, and the parameter {p.shape}"
+                raise ShapeError(msg)
+            if raw.dtype != self.dtype:
+                msg = f"the gradient of parameter {i} is {gradient.dtype}, and the parameter {p.dtype}"
+                raise DTypeError(msg)
+            found.append(raw)
+        return found
+
+    def finish(self) -> None:
+        """Add the updates to the parameters, unless a kernel has."""
+        xp = self.now.xp
+        flat = self._values + self.vector(xp) if self.moved is None else self.moved
+        self._flat = xp.astype(flat, self.dtype) if self.is_narrow else flat
+        self._views = self.layout.split(self._flat, xp)
+        for p, view in zip(self.parameters, self._views, strict=True):
+            rebind(p, view)
+        self.count = self.now.count
+        self.updates = self.moved = self._values = None
+
+    def _widened(self, vector: Raw, xp: Namespace) -> Raw:
+        return xp.astype(vector, xp.float32) if self.is_narrow else vector
+
+    # -------------------------------------------------------------------------------------------- for transforms
+
+    def values(self, xp: Namespace) -> Raw:
+        """Return the parameters before the step, as one vector."""
+        return self._values
+
+    def value_arrays(self, xp: Namespace) -> list[Raw]:
+        """Return the parameters before the step, each in its shape."""
+        return self.layout.split(self._values, xp)
+
+    def vector(self, xp: Namespace) -> Raw:
+        """Return the updates as one vector."""
+        if isinstance(self.updates, list):
+            self.updates = self.layout.join(self.updates, xp)
+        return self.updates
+
+    def own_vector(self, xp: Namespace) -> Raw:
+        """Return the updates as one vector that may be written to, unlike the gradient of a single parameter."""
+        vector = self.vector(xp)
+        return xp.asarray(vector, copy=True) if len(self.members) == 1 else vector
+
+    def arrays(self, xp: Namespace) -> list[Raw]:
+        """Return the updates, each in the shape of its parameter."""
+        if not isinstance(self.updates, list):
+            self.updates = self.layout.split(self.updates, xp)
+        return self.updates

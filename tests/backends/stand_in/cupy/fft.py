@@ -1,0 +1,5 @@
+"""``cupy.fft``."""
+
+from ._functions import functions
+
+globals().update(functions("fft."))

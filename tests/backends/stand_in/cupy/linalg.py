@@ -1,0 +1,5 @@
+"""``cupy.linalg``."""
+
+from ._functions import functions
+
+globals().update(functions("linalg."))
