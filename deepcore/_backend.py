@@ -114,7 +114,7 @@ class Backend(ABC):
     requirement
         What ``pip install`` needs in order to install it.
     is_host
-        Whether its arrays live in host memory, so that reading a value costs no transfer.
+        Whether all its arrays live in host memory, so that reading a value costs no transfer.
     """
 
     name: str
@@ -148,6 +148,14 @@ class Backend(ABC):
     @abstractmethod
     def to_host(self, array: Raw) -> np.ndarray[Any, Any]:
         """Return an array as a NumPy array, without a copy where memory can be shared."""
+
+    def is_on_host(self, device: str) -> bool:
+        """Return whether the arrays on a device live in host memory."""
+        return self.is_host
+
+    def adopted(self, array: Raw) -> Raw:
+        """Return somebody's array as one to compute with, or raise where that would lose something."""
+        return array
 
     def canonical(self, name: str) -> str:
         """Return the full name of a device given a short one (``""`` is the default device)."""

@@ -6,7 +6,11 @@ equal. deepcore owns its objects; an adapter maps their names to the library's o
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
+
+import numpy as np
+
+from ._errors import DTypeError
 
 _KINDS: Final = {
     "bool": ("bool",),
@@ -97,3 +101,17 @@ DTYPES: Final = {
 def dtype_named(name: str) -> DType:
     """Return the data type of that name."""
     return DTYPES[name]
+
+
+def as_dtype(spec: Any) -> DType:
+    """Return a data type given what code written for NumPy calls it: ``bool``, ``float``, ``np.float32``, ``"int8"``.
+
+    Python's types mean what they mean to NumPy, so ``float`` is float64.
+    """
+    if isinstance(spec, DType):
+        return spec
+    try:
+        return DTYPES[np.dtype(spec).name]
+    except (TypeError, KeyError):
+        msg = f"{spec!r} is not a data type that deepcore knows; it knows {', '.join(DTYPES)}"
+        raise DTypeError(msg) from None

@@ -11,11 +11,13 @@ import inspect
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from . import _dtype, fft, linalg, ops, special
 from ._device import default_device, devices, use_device
 from ._errors import ConfigError
 from ._sweep import op
-from .ops import creation
+from .ops import creation, ufuncs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,10 +102,14 @@ def _takes_device(function: Callable[..., Any]) -> bool:
 
 
 def _asarray_on(device: Device) -> Callable[..., Tensor]:
-    """Bind ``asarray``, which creates only what is no array yet: an array stays where it is."""
+    """Bind ``asarray``. What is on a device stays there; lists and NumPy's arrays, with which code that is written for
+    the standard gives its constants to whatever namespace it was called with, are created on the namespace's device.
+    """
 
     @functools.wraps(creation.asarray)
     def bound(*args: Any, **kwargs: Any) -> Tensor:
+        if kwargs.get("device") is None and args and isinstance(args[0], (np.ndarray, np.generic)):
+            kwargs["device"] = device
         with use_device(device):
             return creation.asarray(*args, **kwargs)
 
@@ -139,3 +145,4 @@ def default_info() -> Info:
 
 
 op.provide("namespace", namespace)
+op.provide("apply_ufunc", ufuncs.apply_ufunc)

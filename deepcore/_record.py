@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, cast
 import numpy as np
 
 from ._device import default_device, device_of
-from ._dtype import DType
+from ._dtype import DType, as_dtype
 from ._errors import BoundsError, DeepcoreError, DeviceError, DTypeError, GradientError, NumericalError, ShapeError
 from ._primitive import Primitive, Sample
 from ._sweep import op
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 
+_DTYPES: Final = (DType, np.dtype, type)
 _NUMBERS: Final = frozenset({bool, int, float, complex})
 
 
@@ -91,7 +92,7 @@ class Operation(Primitive[P]):
     def _compute(self, device: Device, raws: Sequence[Raw], parameters: dict[str, Any]) -> Raw:
         if parameters:
             given = {
-                name: device.backend.raw_dtype(value) if isinstance(value, DType) else value
+                name: device.backend.raw_dtype(as_dtype(value)) if isinstance(value, _DTYPES) else value
                 for name, value in parameters.items()
             }
             positional = [given.pop(name) for name in self.positional if name in given]
@@ -281,7 +282,7 @@ def _adopt(x: Any, primitive: Primitive[...], i: int, device: Device, giver: int
         return op.asarray(x, device=device)
     found = device_of(x)
     if found is device:
-        return make(x, device)
+        return make(device.backend.adopted(x), device)
     if found is not None:
         raise _mixed(primitive, giver, i, device, found)
     name = primitive.operands[min(i, len(primitive.operands) - 1)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import operator
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
@@ -9,12 +10,13 @@ import numpy as np
 
 from ._device import device as find_device
 from ._device import device_of
-from ._errors import DeviceError, DTypeError, GradientError, ShapeError
+from ._dtype import as_dtype
+from ._errors import ConfigError, DeviceError, DTypeError, GradientError, ShapeError
 from ._sweep import op, sweep
 from ._tape import Leaf, Node, is_grad_enabled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ._device import Device
     from ._dtype import DType
@@ -44,9 +46,6 @@ class Tensor:
     """
 
     __slots__ = ("__weakref__", "_data", "_device", "_grad", "_node")
-
-    # NumPy's operators must leave `ndarray + Tensor` to Tensor.__radd__.
-    __array_ufunc__ = None
 
     _data: Raw
     _device: Device
@@ -99,6 +98,16 @@ class Tensor:
     def mT(self) -> Tensor:
         """The transpose of the last two axes."""
         return op.matrix_transpose(self)
+
+    @property
+    def real(self) -> Tensor:
+        """The real part: the tensor itself, where it is not complex."""
+        return op.real(self) if self.dtype.is_kind("complex floating") else self
+
+    @property
+    def imag(self) -> Tensor:
+        """The imaginary part: zeros, where the tensor is not complex."""
+        return op.imag(self) if self.dtype.is_kind("complex floating") else op.zeros_like(self)
 
     # ------------------------------------------------------------------------------------------------- gradients
 
@@ -234,10 +243,13 @@ class Tensor:
 
     def __array__(self, dtype: object = None, copy: bool | None = None) -> HostArray:
         self._refuse_if_recorded("numpy.asarray")
-        if not self._device.backend.is_host:
+        if not self._device.backend.is_on_host(self._device.name):
             msg = f"numpy.asarray: the tensor is on {self._device}; use x.numpy(), which says that it copies"
             raise DeviceError(msg)
         return np.asarray(self._device.backend.to_host(self._data), dtype=dtype, copy=copy)  # type: ignore[call-overload]
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Tensor:
+        return op.apply_ufunc(ufunc, method, inputs, options)
 
     def _refuse_if_recorded(self, what: str) -> None:
         if self._node is not None:
@@ -283,6 +295,9 @@ class Tensor:
     def __index__(self) -> int:
         return operator.index(self._single("index()").item())
 
+    def __format__(self, spec: str) -> str:
+        return format(self._single("a format").item(), spec) if spec else str(self)
+
     def __len__(self) -> int:
         if not self.shape:
             msg = "len() of a tensor without axes"
@@ -298,8 +313,26 @@ class Tensor:
         tracked = ", requires_grad=True" if self.requires_grad else ""
         return f"Tensor({values}, dtype={self.dtype}{device}{tracked})"
 
-    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[object, ...]]:
         return (_restore, (self.numpy(), str(self._device), self._node is not None))
+
+    def __copy__(self) -> Tensor:
+        """Return another handle: that of a computed tensor is in the same place of the graph, that of a leaf a leaf."""
+        if self._is_computed():
+            return make(self._data, self._device, self._node)
+        restore, arguments = self.__reduce__()
+        return restore(*arguments)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        """Return a copy: gradients flow through that of a computed tensor, and that of a leaf is a leaf of its own."""
+        if self._is_computed():
+            return op.astype(self, self.dtype, copy=True)
+        restore, arguments = self.__reduce__()
+        return restore(*copy.deepcopy(arguments, memo))
+
+    def _is_computed(self) -> bool:
+        """Whether another tensor wants the gradient, so that handles on the same place of the graph are alike."""
+        return self._node is not None and not (isinstance(self._node, Leaf) and self._node.owner is not None)
 
     # ----------------------------------------------------------------------------------------------------- indexing
 
@@ -322,6 +355,8 @@ class Tensor:
             self._node = new._node
 
     def _in_place(self, new: Tensor, symbol: str) -> Tensor:
+        if new.dtype is not self.dtype and new.dtype.kind == self.dtype.kind:
+            new = op.astype(new, self.dtype)  # as in NumPy: float32 += float64 is float32, and int32 += int64 int32
         if new.shape != self.shape or new.dtype is not self.dtype:
             msg = (
                 f"x {symbol} y keeps the shape and data type of x, {self.shape} {self.dtype}; "
@@ -483,29 +518,38 @@ class Tensor:
         return self._in_place(op.bitwise_right_shift(self, other), ">>=")
 
     # ------------------------------------------------------------------------- the methods that reading code expects
+    #
+    # NumPy's np.sum(x) and the like call these, with dtype and out.
 
-    def astype(self, dtype: DType, /) -> Tensor:
+    def astype(self, dtype: DType, /, *, copy: bool = True) -> Tensor:
         """Return the values in another data type; the gradient is converted back."""
-        return op.astype(self, dtype)
+        return op.astype(self, as_dtype(dtype), copy=copy)
 
-    def reshape(self, *shape: int) -> Tensor:
-        """Return the values in another shape; one length may be -1."""
-        return op.reshape(self, shape)
+    def reshape(self, *shape: int | Shape) -> Tensor:
+        """Return the values in another shape, given as lengths or as a tuple of them; one length may be -1."""
+        first, *rest = shape or ((),)
+        return op.reshape(self, tuple(first) if isinstance(first, (tuple, list)) and not rest else shape)
 
-    def sum(self, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
+    def sum(self, axis: Axis = None, dtype: DType | None = None, out: None = None, *, keepdims: bool = False) -> Tensor:
         """Return the sum over an axis, several, or all."""
-        return op.sum(self, axis=axis, keepdims=keepdims)
+        _refuse_out(out)
+        return op.sum(self, axis=axis, dtype=dtype, keepdims=keepdims)
 
-    def mean(self, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
+    def mean(
+        self, axis: Axis = None, dtype: DType | None = None, out: None = None, *, keepdims: bool = False
+    ) -> Tensor:
         """Return the mean over an axis, several, or all."""
-        return op.mean(self, axis=axis, keepdims=keepdims)
+        _refuse_out(out)
+        return op.mean(self if dtype is None else self.astype(dtype), axis=axis, keepdims=keepdims)
 
-    def max(self, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
+    def max(self, axis: Axis = None, out: None = None, *, keepdims: bool = False) -> Tensor:
         """Return the largest value over an axis, several, or all."""
+        _refuse_out(out)
         return op.max(self, axis=axis, keepdims=keepdims)
 
-    def min(self, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
+    def min(self, axis: Axis = None, out: None = None, *, keepdims: bool = False) -> Tensor:
         """Return the smallest value over an axis, several, or all."""
+        _refuse_out(out)
         return op.min(self, axis=axis, keepdims=keepdims)
 
 
@@ -531,6 +575,12 @@ def _restore(values: HostArray, device: str, requires_grad: bool) -> Tensor:
     tensor = make(found.backend.from_host(values, found.name), found)
     tensor.requires_grad = requires_grad
     return tensor
+
+
+def _refuse_out(out: object) -> None:
+    if out is not None:
+        msg = "out= would write into an array; a tensor's functions return a new one"
+        raise ConfigError(msg)
 
 
 def is_operand(value: object) -> TypeGuard[Operand]:

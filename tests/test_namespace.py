@@ -40,7 +40,9 @@ def test_asarray_keeps_the_device_of_an_array(xp: Any, device: Device) -> None:
     here, there = dc.ones(2), dc.ones(2, device=device)
     assert xp.asarray(here) is here
     assert xp.asarray(there).device is device
-    assert xp.asarray(np.ones(2)).device == "cpu"
+    assert xp.asarray(np.ones(2)).device is device  # as with any library's own namespace
+    assert xp.asarray(np.ones(2), device="cpu").device == "cpu"
+    assert dc.asarray(np.ones(2)).device == "cpu"
     assert xp.zeros_like(here).device == "cpu"
     assert xp.zeros_like(there).device is device
 

@@ -26,7 +26,7 @@ class JaxBackend(Backend):
     module = "jax"
     distribution = "jax"
     requirement = "jax"
-    is_host = False
+    is_host = False  # nor is the value of what JAX traces
 
     @property
     def namespace(self) -> Namespace:
@@ -44,6 +44,9 @@ class JaxBackend(Backend):
     @property
     def devices(self) -> tuple[str, ...]:
         return tuple(self._devices)
+
+    def is_on_host(self, device: str) -> bool:
+        return device.startswith("cpu")
 
     def canonical(self, name: str) -> str:
         return "cuda:0" if name == "cuda" else name or "cpu"

@@ -53,6 +53,9 @@ class NumPyBackend(Backend):
     def device_of(self, array: Raw) -> str:
         return "cpu"
 
+    def adopted(self, array: Raw) -> Raw:
+        return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
     def raw_device(self, name: str) -> str:
         return "cpu"
 

@@ -8,6 +8,7 @@ import ml_dtypes
 import numpy as np
 
 from deepcore._backend import Backend, Library
+from deepcore._errors import GradientError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,11 +38,23 @@ class TorchBackend(Backend):
         mps = ["mps"] if torch.backends.mps.is_available() else []
         return ("cpu", *cuda, *mps)
 
+    def is_on_host(self, device: str) -> bool:
+        return device == "cpu"
+
     def canonical(self, name: str) -> str:
         return "cuda:0" if name == "cuda" else name or "cpu"
 
     def device_of(self, array: Raw) -> str:
         return self.canonical(str(array.device))
+
+    def adopted(self, array: Raw) -> Raw:
+        if array.requires_grad:
+            msg = (
+                "a torch.Tensor that requires gradients is part of PyTorch's graph, and gradients would not flow from "
+                "deepcore's into it; use x.detach(), and requires_grad=True of deepcore.asarray"
+            )
+            raise GradientError(msg)
+        return array
 
     def raw_device(self, name: str) -> Any:
         return torch.device(name)

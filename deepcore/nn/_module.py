@@ -45,7 +45,7 @@ class Parameter(Tensor):
         self._data, self._device, self._node = value._data, value._device, None
         self.requires_grad = True
 
-    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[object, ...]]:
         return (_restore, (self.numpy(), str(self._device), self.requires_grad))
 
 

@@ -6,21 +6,25 @@ floating-point type is float32 on every device, so that changing the device chan
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._device import device as find_device
 from .._device import device_of
-from .._dtype import DType, bool_, complex64, complex128, float32, float64, int32, int64
-from .._errors import ConfigError, DeviceError, DTypeError
+from .._dtype import DType, as_dtype, bool_, complex64, complex128, float32, float64, int32, int64
+from .._errors import ConfigError, DeviceError, DTypeError, GradientError
 from .._sweep import op
 from .._tensor import Tensor, make
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .._device import Device
     from .._typing import DeviceLike, Scalar, Shape
 
+_NUMBERS = (bool, int, float, complex)
 _default: list[DType] = [float32]
 
 
@@ -89,6 +93,7 @@ def asarray(
     if copy is False and not isinstance(obj, Tensor) and device_of(obj) is None:
         msg = f"asarray: a {type(obj).__name__} cannot become an array without a copy, and copy=False forbids one"
         raise ConfigError(msg)
+    dtype = None if dtype is None else as_dtype(dtype)
     tensor = obj if isinstance(obj, Tensor) else _from_foreign(obj, dtype, device)
     if device is not None and find_device(device) is not tensor.device:
         if copy is False:
@@ -112,14 +117,17 @@ def asarray(
 def _from_foreign(obj: Any, dtype: DType | None, device: DeviceLike) -> Tensor:
     found = device_of(obj)
     if found is not None:
+        obj = found.backend.adopted(obj)
         if isinstance(obj, np.ndarray) and obj.dtype not in found.backend.dtypes:
             msg = f"asarray: NumPy arrays of type {obj.dtype} are not arrays of numbers that deepcore knows"
             raise DTypeError(msg)
         return make(found.kernels.asarray(obj), found)
-    if hasattr(obj, "__dlpack__") or hasattr(obj, "__array__"):
-        return asarray(np.from_dlpack(obj) if hasattr(obj, "__dlpack__") else np.asarray(obj))
+    if hasattr(obj, "__dlpack__"):
+        return asarray(np.from_dlpack(obj))
+    if hasattr(obj, "__array__") or isinstance(obj, (memoryview, bytearray, array)):
+        return asarray(np.asarray(obj))
     target = find_device(device)
-    if isinstance(obj, (list, tuple)) and _holds_tensors(obj):
+    if isinstance(obj, (list, tuple)) and _holds(obj, _is_beyond_numpy):
         return op.stack([asarray(x, dtype=dtype, device=device) for x in obj])
     try:
         values = np.asarray(obj)
@@ -132,14 +140,27 @@ def _from_foreign(obj: Any, dtype: DType | None, device: DeviceLike) -> Tensor:
     own = {"b": bool_, "i": default_integer(target), "f": default_dtype(), "c": default_complex()}.get(
         values.dtype.kind
     )
-    wanted = dtype or own
+    wanted = dtype or (None if _holds(obj, _has_type) else own)
     if wanted is not None:
         values = values.astype(wanted.name)
     return make(target.backend.from_host(values, target.name), target)
 
 
-def _holds_tensors(obj: Any) -> bool:
-    return any(isinstance(x, Tensor) or (isinstance(x, (list, tuple)) and _holds_tensors(x)) for x in obj)
+def _holds(obj: Any, wanted: Callable[[Any], bool]) -> bool:
+    """Whether nested sequences hold something that is wanted."""
+    if isinstance(obj, (list, tuple)):
+        return any(_holds(x, wanted) for x in obj)
+    return wanted(obj)
+
+
+def _is_beyond_numpy(x: Any) -> bool:
+    """Whether something is a tensor, or an array of another library than NumPy."""
+    return isinstance(x, Tensor) or not (isinstance(x, (*_NUMBERS, np.generic, np.ndarray)) or device_of(x) is None)
+
+
+def _has_type(x: Any) -> bool:
+    """Whether something is a NumPy array or scalar, which has a data type that a Python number has not."""
+    return isinstance(x, (np.ndarray, np.generic))
 
 
 def default_complex() -> DType:
@@ -165,7 +186,7 @@ def from_dlpack(x: Any, /, *, device: DeviceLike = None, copy: bool | None = Non
 
 def _make(name: str, *args: object, dtype: DType | None, device: DeviceLike, **options: object) -> Tensor:
     target = find_device(device)
-    raw = target.backend.raw_dtype(dtype or default_dtype())
+    raw = target.backend.raw_dtype(default_dtype() if dtype is None else as_dtype(dtype))
     return make(getattr(target.kernels, name)(*args, dtype=raw, device=target.raw, **options), target)
 
 
@@ -173,6 +194,16 @@ def _leaf(tensor: Tensor, requires_grad: bool) -> Tensor:
     if requires_grad:
         tensor.requires_grad = True
     return tensor
+
+
+def _number(x: Any, where: str) -> Any:
+    """Return a bound, which may be a tensor without axes, as the Python number that every library takes."""
+    if not isinstance(x, Tensor):
+        return x
+    if x.requires_grad:
+        msg = f"{where}: the gradient of a bound would be lost; use x.detach(), or compute with arange and arithmetic"
+        raise GradientError(msg)
+    return x.item()
 
 
 def zeros(
@@ -216,7 +247,7 @@ def full(
     """
     if isinstance(fill_value, Tensor):
         filled = op.broadcast_to(fill_value, (shape,) if isinstance(shape, int) else tuple(shape))
-        return filled if dtype is None else filled.astype(dtype)
+        return filled if dtype is None else filled.astype(as_dtype(dtype))
     own = {bool: bool_, int: default_integer(find_device(device)), complex: default_complex()}.get(type(fill_value))
     return _leaf(_make("full", shape, fill_value, dtype=dtype or own, device=device), requires_grad)
 
@@ -238,6 +269,7 @@ def arange(
     >>> dc.arange(3)
     Tensor([0, 1, 2], dtype=int64)
     """
+    start, stop, step = _number(start, "arange"), _number(stop, "arange"), _number(step, "arange")
     whole = all(isinstance(v, int) for v in (start, step, 0 if stop is None else stop))
     own = default_integer(find_device(device)) if whole else default_dtype()
     if stop is None:
@@ -256,6 +288,7 @@ def linspace(
     endpoint: bool = True,
 ) -> Tensor:
     """Return a number of evenly spaced values from ``start`` to ``stop``."""
+    start, stop = _number(start, "linspace"), _number(stop, "linspace")
     own = default_complex() if complex in (type(start), type(stop)) else None
     return _make("linspace", start, stop, num, dtype=dtype or own, device=device, endpoint=endpoint)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._dtype import DTYPES, DType, bfloat16
+from .._dtype import DTYPES, DType, as_dtype, bfloat16
 from .._errors import ConfigError, DTypeError
 from .._primitive import Sample
 from .._record import composite, primitive
@@ -52,6 +52,7 @@ def astype(x: Tensor, dtype: DType, /, *, copy: bool = True, device: DeviceLike 
     >>> dc.astype(dc.asarray([1.5, -2.5]), dc.int32)
     Tensor([ 1, -2], dtype=int32)
     """
+    dtype = as_dtype(dtype)
     if x.dtype.is_kind("complex floating") and not dtype.is_kind("complex floating"):
         msg = f"astype: from {x.dtype} to {dtype} the imaginary parts would be lost; use real(x), or abs(x)"
         raise DTypeError(msg)
@@ -87,6 +88,7 @@ def isdtype(dtype: DType, kind: DType | str | tuple[DType | str, ...]) -> bool:
     """
     if isinstance(kind, tuple):
         return any(isdtype(dtype, k) for k in kind)
+    dtype = as_dtype(dtype)
     if isinstance(kind, DType):
         return dtype is kind
     if kind not in KINDS:
@@ -121,7 +123,7 @@ class IntegerInfo:
 
 
 def _type_of(x: DType | Tensor) -> DType:
-    return x.dtype if isinstance(x, Tensor) else x
+    return x.dtype if isinstance(x, Tensor) else as_dtype(x)
 
 
 _BFLOAT16 = FloatInfo(16, 2.0**-7, (2 - 2.0**-7) * 2.0**127, -(2 - 2.0**-7) * 2.0**127, 2.0**-126, bfloat16)
