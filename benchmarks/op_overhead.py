@@ -1,12 +1,14 @@
 """What does recording cost per operation? `python -m benchmarks.op_overhead [--json FILE]`
 
 Every variant is timed in turn, many times, in one process, so that whatever else the machine does falls on all of them
-alike. Medians and quartiles, in microseconds.
+alike. Medians and quartiles, in microseconds. Where PyTorch is installed, its add is timed too.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
+import importlib.util
 import json
 import platform
 import statistics
@@ -48,7 +50,22 @@ def variants() -> dict[str, dict[str, Callable[[], object]]]:
             "recorded": lambda own=own, n=n: own(*[tracked] * n),
         }
     found["add, forward and backward"] = {"recorded": backward}
+    if importlib.util.find_spec("torch"):
+        found["add, forward and backward"]["torch"] = _backward_of_torch(raw)
     return found
+
+
+def _backward_of_torch(raw: Any) -> Callable[[], None]:
+    """Return the same for PyTorch, on one thread."""
+    torch: Any = importlib.import_module("torch")
+    torch.set_num_threads(1)
+    tracked, seed = torch.tensor(raw, requires_grad=True), torch.tensor(raw)
+
+    def backward() -> None:
+        tracked.grad = None
+        torch.add(tracked, tracked).backward(seed)
+
+    return backward
 
 
 def measure() -> list[dict[str, Any]]:
