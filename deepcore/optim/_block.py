@@ -110,13 +110,17 @@ class Block:
     def finish(self) -> None:
         """Add the updates to the parameters, unless a kernel has."""
         xp = self.now.xp
-        flat = self._values + self.vector(xp) if self.moved is None else self.moved
+        flat = self._added(xp) if self.moved is None else self.moved
         self._flat = xp.astype(flat, self.dtype) if self.is_narrow else flat
         self._views = self.layout.split(self._flat, xp)
         for p, view in zip(self.parameters, self._views, strict=True):
             rebind(p, view)
         self.count = self.now.count
         self.updates = self.moved = self._values = None
+
+    def _added(self, xp: Namespace) -> Raw:
+        with self.device.current:
+            return self._values + self.vector(xp)
 
     def _widened(self, vector: Raw, xp: Namespace) -> Raw:
         return xp.astype(vector, xp.float32) if self.is_narrow else vector

@@ -95,15 +95,17 @@ class Transform(ABC):
 
     def start(self, block: Block, step: Step) -> Any:
         """Return the state of a block of parameters before their first step."""
-        return self.init(block.values(step.xp), step)
+        with block.device.current:
+            return self.init(block.values(step.xp), step)
 
     def apply(self, blocks: Sequence[Block], part: int) -> None:
         """Take a step with all parameters of a group, where this is the given part of a chain."""
         for block in blocks:
             step = block.now
-            updates, block.state[part] = self.update(
-                block.vector(step.xp), block.state[part], block.values(step.xp), step
-            )
+            with block.device.current:
+                updates, block.state[part] = self.update(
+                    block.vector(step.xp), block.state[part], block.values(step.xp), step
+                )
             block.updates = updates
 
     @property
@@ -121,14 +123,16 @@ class PerArray(Transform):
 
     def start(self, block: Block, step: Step) -> Any:
         """Return the state of each parameter of a block before their first step."""
-        return [self.init(value, step) for value in block.value_arrays(step.xp)]
+        with block.device.current:
+            return [self.init(value, step) for value in block.value_arrays(step.xp)]
 
     def apply(self, blocks: Sequence[Block], part: int) -> None:
         """Take a step with all parameters of a group, where this is the given part of a chain."""
         for block in blocks:
             step = block.now
             triples = zip(block.arrays(step.xp), block.state[part], block.value_arrays(step.xp), strict=True)
-            results = [self.update(update, state, value, step) for update, state, value in triples]
+            with block.device.current:
+                results = [self.update(update, state, value, step) for update, state, value in triples]
             block.updates = [update for update, _ in results]
             block.state[part] = [state for _, state in results]
 

@@ -63,7 +63,8 @@ class WeightAverage(ABC):
         weight = self._weight() if self.updates else 1.0
         for i, p in enumerate(self.parameters):
             value, average = _wide(p), self._on(p, i)
-            self._averages[i] = (average + weight * (value - average) if self.updates else value, p._device)
+            with p._device.current:
+                self._averages[i] = (average + weight * (value - average) if self.updates else value, p._device)
         self.updates += 1
 
     def _on(self, p: Tensor, i: int) -> Raw:

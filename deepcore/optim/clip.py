@@ -33,10 +33,11 @@ def _combined(squares: Sequence[tuple[Device, Raw]]) -> dict[Device, Raw]:
         xp = target.kernels
         numbers = [x if device is target else make(x, device).to_device(target)._data for device, x in squares]
         widest = xp.float64 if any(x.dtype == xp.float64 for x in numbers) else xp.float32
-        total: Any = xp.astype(xp.asarray(numbers[0]), widest)
-        for x in numbers[1:]:
-            total = total + xp.astype(xp.asarray(x), widest)
-        totals[target] = xp.sqrt(total)
+        with target.current:
+            total: Any = xp.astype(xp.asarray(numbers[0]), widest)
+            for x in numbers[1:]:
+                total = total + xp.astype(xp.asarray(x), widest)
+            totals[target] = xp.sqrt(total)
     return totals
 
 
@@ -48,7 +49,11 @@ def _square(x: Raw, xp: Namespace) -> Raw:
 
 def combined_norm(arrays: Sequence[tuple[Device, Raw]]) -> dict[Device, Raw]:
     """Return the norm of arrays as of one vector, on each of their devices."""
-    return _combined([(device, _square(x, device.kernels)) for device, x in arrays])
+    squares: list[tuple[Device, Raw]] = []
+    for device, x in arrays:
+        with device.current:
+            squares.append((device, _square(x, device.kernels)))
+    return _combined(squares)
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,8 @@ class clip_by_norm(Transform):
         vectors = [block.vector(block.now.xp) for block in blocks]
         norms = combined_norm([(block.device, u) for u, block in zip(vectors, blocks, strict=True)])
         for block, u in zip(blocks, vectors, strict=True):
-            block.updates = self._factor(norms[block.device], u, block.now.xp) * u
+            with block.device.current:
+                block.updates = self._factor(norms[block.device], u, block.now.xp) * u
 
     def _factor(self, norm: Raw, u: Raw, xp: Namespace) -> Raw:
         return xp.astype(xp.asarray(xp.minimum(self.max_norm / (norm + _TINY), 1.0)), u.dtype)
@@ -229,9 +235,9 @@ def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float) -> Tensor:
     clip = clip_by_norm(max_norm)
     for p, g in owners:
         xp = g.device.kernels
-        p.grad = make(
-            xp.astype(xp.asarray(clip._factor(norms[g.device], g._data, xp) * g._data), g._data.dtype), g.device
-        )
+        with g.device.current:
+            clipped = clip._factor(norms[g.device], g._data, xp) * g._data
+        p.grad = make(xp.astype(xp.asarray(clipped), g._data.dtype), g.device)
     first = owners[0][1].device
     return make(norms[first], first)
 

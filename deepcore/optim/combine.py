@@ -152,7 +152,9 @@ class Accumulate(Wrapper):
             for p in self.parameters:
                 if p.grad is not None:
                     xp, g = p.grad.device.kernels, p.grad._data
-                    p.grad = make(xp.astype(xp.asarray(g / self.every), g.dtype, copy=False), p.grad.device)
+                    with p.grad.device.current:
+                        mean = xp.astype(xp.asarray(g / self.every), g.dtype, copy=False)
+                    p.grad = make(mean, p.grad.device)
             self.optimizer.step()
             self.batches = 0
         return loss

@@ -221,6 +221,10 @@ class LBFGS(BaseOptimizer):
             msg = "LBFGS: a step computes the loss several times, so it needs a closure: optimizer.step(closure)"
             raise ConfigError(msg)
         self._follow()
+        with self._parameters[0]._device.current:
+            return self._iterated(closure)
+
+    def _iterated(self, closure: Callable[[], Any]) -> Any:
         first = self._evaluated(closure)
         loss, gradient = float(first), self._gradient()
         evaluations, lr = 1, self.lr

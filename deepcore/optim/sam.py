@@ -14,7 +14,8 @@ from .clip import combined_norm
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .._typing import Namespace, Raw
+    from .._tensor import Tensor
+    from .._typing import Raw
     from ._base import BaseOptimizer
 
 _TINY = 1e-12  # added to a norm that is divided by
@@ -100,13 +101,17 @@ class SAM(Wrapper):
         moved = [(p, p.grad._data) for p in self.parameters if p._node is not None and p.grad is not None]
         if not moved:
             return
-        scaled = [(p._device, self._scaled(g, p._data, p._device.kernels)) for p, g in moved]
+        scaled = [(p._device, self._scaled(g, p)) for p, g in moved]
         norms = combined_norm(scaled)
         for (p, _), (device, u) in zip(moved, scaled, strict=True):
             xp = device.kernels
-            factor = xp.astype(xp.asarray(self.rho / (norms[device] + _TINY)), u.dtype)
-            climb = factor * self._scaled(u, p._data, xp)
-            rebind(p, xp.asarray(p._data + xp.astype(climb, p._data.dtype, copy=False)))
+            with device.current:
+                factor = xp.astype(xp.asarray(self.rho / (norms[device] + _TINY)), u.dtype)
+                climb = factor * self._scaled(u, p)
+                rebind(p, xp.asarray(p._data + xp.astype(climb, p._data.dtype, copy=False)))
 
-    def _scaled(self, u: Raw, value: Raw, xp: Namespace) -> Raw:
-        return xp.abs(value) * u if self.adaptive else u
+    def _scaled(self, u: Raw, p: Tensor) -> Raw:
+        if not self.adaptive:
+            return u
+        with p._device.current:
+            return p._device.kernels.abs(p._data) * u
