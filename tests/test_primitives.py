@@ -18,6 +18,7 @@ from deepcore._record import Binary, Operation, Unary, composite
 from deepcore._sweep import op
 from deepcore._tensor import make
 from deepcore.testing import assert_close, check_grads, sample_arguments
+from deepcore.testing.results import determined_results
 from deepcore.testing.samples import structured
 
 if TYPE_CHECKING:
@@ -35,12 +36,6 @@ CASES: list[Any] = [pytest.param((p, s), id=f"{p.name}-{k}") for p in PRIMITIVES
 DIFFERENTIABLE: list[Any] = [case for case in CASES if case.values[0][0].is_differentiable]
 
 BODY_IS_NO_REFERENCE = {"transfer": "leaves deepcore: the body copies raw arrays through the host"}
-FREE_SIGNS = {
-    "linalg.eigh": ("eigenvectors",),
-    "linalg.eig": ("eigenvectors",),
-    "linalg.svd": ("U", "Vh"),
-    "linalg.qr": ("Q", "R"),
-}
 REAL = {
     *("atan2", "ceil", "clip", "copysign", "floor", "floor_divide", "hypot", "logaddexp", "max", "maximum", "min"),
     *("minimum", "remainder", "sort", "std", "trunc", "var", "astype", "linalg.cross", "fft.rfft"),
@@ -100,22 +95,9 @@ def cotangent(y: dc.Tensor) -> dc.Tensor:
     return dc.asarray(phased.astype(y.dtype.name), device=y.device)
 
 
-def squared_magnitude(x: dc.Tensor) -> dc.Tensor:
-    return dc.real(dc.conj(x) * x) if x.dtype.is_kind("complex floating") else x * x
-
-
-def results(function: Callable[..., Any], operands: Sequence[Any], parameters: dict[str, Any]) -> list[dc.Tensor]:
-    """Return the results of a call; of those with a free sign or phase, the squares of the magnitudes."""
-    y = function(*operands, **parameters)
-    free = FREE_SIGNS.get(getattr(function, "name", ""), ())
-    fields = getattr(y, "_fields", ("y",))
-    values = [y] if isinstance(y, dc.Tensor) else y
-    return [squared_magnitude(v) if name in free else v for name, v in zip(fields, values, strict=True)]
-
-
 def gradients(function: Callable[..., Any], operands: list[Any], parameters: dict[str, Any]) -> list[Any]:
     """Return the results and the gradient of every leaf among the operands (None where it is zero)."""
-    found = results(function, operands, parameters)
+    found = determined_results(function, operands, parameters)
     for y in found:
         if y.requires_grad:
             y.backward(cotangent(y), retain_graph=True)
@@ -183,10 +165,10 @@ def test_an_operand_without_a_closed_form_raises_where_its_gradient_would_be_los
 def test_forward_equals_numpy_in_float64(case: Case, device: Device, thrifty: bool) -> None:
     declared, sample = case
     operands, parameters = sample_arguments(declared, sample, "cpu", dc.float64)
-    expected = results(declared, operands, parameters)
+    expected = determined_results(declared, operands, parameters)
     for dtype in (dc.float32,) if thrifty else (dc.float64, dc.float32):
         operands, parameters = sample_arguments(declared, sample, device, dtype)
-        found = results(declared, operands, parameters)
+        found = determined_results(declared, operands, parameters)
         kept = dtype is dc.float64 or parameters.get("dtype") or not any(x.dtype.is_inexact for x in flat(operands))
         for y, wide in zip(found, expected, strict=True):
             wanted = wide.dtype if kept else NARROW.get(wide.dtype, wide.dtype)
@@ -212,7 +194,7 @@ def check_derivatives(declared: Operation[...], sample: Sample, device: Device, 
         given = list(arrays)
         for i, x in zip(wanted, variables, strict=True):
             given[i] = structured(x, sample)
-        return results(declared, rebuilt(operands, given), parameters)
+        return determined_results(declared, rebuilt(operands, given), parameters)
 
     function.__name__ = declared.name
     check_grads(function, *[arrays[i] for i in wanted], order=order)
@@ -398,7 +380,7 @@ def test_arrays_without_elements(case: Case, device: Device, thrifty: bool) -> N
     if reason := LACKING_EMPTY.get((device.backend.name, declared.name)):
         pytest.skip(reason)
     operands, parameters = sample_arguments(declared, sample, "cpu", dc.float64)
-    expected = results(declared, operands, parameters)
+    expected = determined_results(declared, operands, parameters)
     operands, parameters = sample_arguments(declared, sample, device, dc.float64)
     operands = wanting_gradients(declared, operands)
     found = gradients(declared, operands, parameters)

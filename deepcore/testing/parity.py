@@ -15,6 +15,7 @@ from .._device import device as find_device
 from .._dtype import complex64, complex128, float64
 from ..ops import asarray
 from .arrays import assert_close, tolerance
+from .results import determined_results
 from .samples import sample_arguments
 
 if TYPE_CHECKING:
@@ -100,8 +101,8 @@ def _computed(primitive: Primitive[...], sample: Sample, device: Device, dtype: 
             if part.dtype.is_inexact:
                 part.requires_grad = True
                 leaves[f"gradient of {name}[{k}]" if isinstance(x, list) else f"gradient of {name}"] = part
-    value: Any = primitive(*operands, **parameters)  # type: ignore[operator]
-    results: list[Tensor] = list(value) if isinstance(value, (list, tuple)) else [value]
+    call: Any = primitive
+    results = determined_results(call, operands, parameters)
     found = {f"result {k}" if len(results) > 1 else "result": y.detach() for k, y in enumerate(results)}
     for y in results:
         if y.requires_grad:
