@@ -76,7 +76,12 @@ class JaxBackend(Backend):
 
     @property
     def overrides(self) -> Mapping[str, Kernel]:
-        return {"scatter": _scatter, "setitem": _setitem, "searchsorted": _searchsorted}
+        return {
+            "scatter": _scatter,
+            "setitem": _setitem,
+            "searchsorted": _searchsorted,
+            "permute_dims": _permute_dims,
+        }
 
     def synchronize(self) -> None:
         # JAX has no call that waits for a device, but every result that somebody holds is among the live arrays.
@@ -90,6 +95,10 @@ def _scatter(x: Any, /, *, shape: Shape, key: Any) -> Any:
 
 def _setitem(x: Any, value: Any, /, *, key: Any) -> Any:
     return x.at[key].set(value)
+
+
+def _permute_dims(x: Any, axes: tuple[int, ...], /) -> Any:
+    return jnp.permute_dims(x, tuple([a % x.ndim if -x.ndim <= a < 0 else a for a in axes]))  # JAX counts from 0 alone
 
 
 def _searchsorted(x1: Any, x2: Any, /, **options: Any) -> Any:

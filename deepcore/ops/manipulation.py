@@ -29,7 +29,7 @@ def reshape(x: Array, /, shape: Shape, *, copy: bool | None = None) -> Array:
 reshape.vjp(x=lambda dy, shape, xp: xp.reshape(dy, shape))
 
 
-@primitive(Sample(((2, 3, 4),), parameters={"axes": (2, 0, 1)}))
+@primitive(Sample(((2, 3, 4),), parameters={"axes": (2, 0, 1)}), Sample(((2, 3, 4),), parameters={"axes": (-2, -1, 0)}))
 def permute_dims(x: Array, /, axes: tuple[int, ...]) -> Array:
     r"""The axes in another order. $\bar x$ is $\bar y$ with the axes put back."""
     ...
