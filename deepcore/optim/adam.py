@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ._adam_kernel import KERNEL
-from ._check import check_betas, check_not_negative
+from ._moments import Moments
 from ._optimizer import Optimizer
-from ._transform import Chain, Transform
+from ._transform import Chain
 from .decay import add_decayed_weights, decay
 from .scale import scale_by_learning_rate
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from .._typing import Raw
     from ._block import Block
     from ._parameters import Parameters
-    from ._transform import Rate, State, Step
+    from ._transform import Rate, State, Step, Transform
 
 
 @dataclass(frozen=True)
-class scale_by_adam(Transform):
+class scale_by_adam(Moments):
     r"""Division of the mean of past updates by the root of that of their squares.
 
     $$
@@ -57,19 +57,13 @@ class scale_by_adam(Transform):
     scale_by_adam(betas=(0.9, 0.99), eps=1e-08, bias_correction=True, amsgrad=False)
     """
 
-    betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = 1e-8
     bias_correction: bool = True
     amsgrad: bool = False
 
-    def __post_init__(self) -> None:
-        check_betas(self.betas)
-        check_not_negative("eps", self.eps)
-
     def init(self, parameters: Raw, step: Step) -> State:
         """Begin with moments of zero."""
-        names = ("m", "v", "v_max") if self.amsgrad else ("m", "v")
-        return {name: step.xp.zeros_like(parameters) for name in names}
+        state = super().init(parameters, step)
+        return {**state, "v_max": step.xp.zeros_like(parameters)} if self.amsgrad else state
 
     def update(self, updates: Raw, state: State, parameters: Raw, step: Step) -> tuple[Raw, State]:
         """Estimate both moments, and divide."""

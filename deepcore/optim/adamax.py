@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ._check import check_betas, check_not_negative
+from ._moments import Moments
 from ._optimizer import Optimizer
-from ._transform import Transform, chain
+from ._transform import chain
 from .decay import decay
 from .scale import scale_by_learning_rate
 
 if TYPE_CHECKING:
     from .._typing import Raw
     from ._parameters import Parameters
-    from ._transform import Rate, State, Step
+    from ._transform import Rate, State, Step, Transform
 
 
 @dataclass(frozen=True)
-class scale_by_adamax(Transform):
+class scale_by_adamax(Moments):
     r"""Division of the mean of past updates by a decaying maximum of their sizes.
 
     $$
@@ -46,17 +46,6 @@ class scale_by_adamax(Transform):
     >>> optim.scale_by_adamax()
     scale_by_adamax(betas=(0.9, 0.999), eps=1e-08)
     """
-
-    betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = 1e-8
-
-    def __post_init__(self) -> None:
-        check_betas(self.betas)
-        check_not_negative("eps", self.eps)
-
-    def init(self, parameters: Raw, step: Step) -> State:
-        """Begin with zeros."""
-        return {"m": step.xp.zeros_like(parameters), "v": step.xp.zeros_like(parameters)}
 
     def update(self, updates: Raw, state: State, parameters: Raw, step: Step) -> tuple[Raw, State]:
         """Update mean and maximum, and divide."""

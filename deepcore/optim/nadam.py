@@ -6,20 +6,21 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ._check import check_betas, check_not_negative
+from ._check import check_not_negative
+from ._moments import Moments
 from ._optimizer import Optimizer
-from ._transform import Transform, chain
+from ._transform import chain
 from .decay import decay
 from .scale import scale_by_learning_rate
 
 if TYPE_CHECKING:
     from .._typing import Raw
     from ._parameters import Parameters
-    from ._transform import Rate, State, Step
+    from ._transform import Rate, State, Step, Transform
 
 
 @dataclass(frozen=True)
-class scale_by_nadam(Transform):
+class scale_by_nadam(Moments):
     r"""Adam's direction with Nesterov's look ahead.
 
     $$
@@ -53,18 +54,15 @@ class scale_by_nadam(Transform):
     scale_by_nadam(betas=(0.9, 0.999), eps=1e-08, momentum_decay=0.004)
     """
 
-    betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = 1e-8
     momentum_decay: float = 0.004
 
     def __post_init__(self) -> None:
-        check_betas(self.betas)
-        check_not_negative("eps", self.eps)
+        super().__post_init__()
         check_not_negative("momentum_decay", self.momentum_decay)
 
     def init(self, parameters: Raw, step: Step) -> State:
         """Begin with moments of zero and an empty product."""
-        return {"m": step.xp.zeros_like(parameters), "v": step.xp.zeros_like(parameters), "mu_product": 1.0}
+        return {**super().init(parameters, step), "mu_product": 1.0}
 
     def _mu(self, t: int) -> float:
         return self.betas[0] * (1.0 - 0.5 * 0.96 ** (t * self.momentum_decay))

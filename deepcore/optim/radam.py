@@ -6,20 +6,20 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ._check import check_betas, check_not_negative
+from ._moments import Moments
 from ._optimizer import Optimizer
-from ._transform import Transform, chain
+from ._transform import chain
 from .decay import decay
 from .scale import scale_by_learning_rate
 
 if TYPE_CHECKING:
     from .._typing import Raw
     from ._parameters import Parameters
-    from ._transform import Rate, State, Step
+    from ._transform import Rate, State, Step, Transform
 
 
 @dataclass(frozen=True)
-class scale_by_radam(Transform):
+class scale_by_radam(Moments):
     r"""Adam's direction, multiplied by how well its denominator is known.
 
     $$
@@ -51,17 +51,6 @@ class scale_by_radam(Transform):
     >>> optim.scale_by_radam()
     scale_by_radam(betas=(0.9, 0.999), eps=1e-08)
     """
-
-    betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = 1e-8
-
-    def __post_init__(self) -> None:
-        check_betas(self.betas)
-        check_not_negative("eps", self.eps)
-
-    def init(self, parameters: Raw, step: Step) -> State:
-        """Begin with moments of zero."""
-        return {"m": step.xp.zeros_like(parameters), "v": step.xp.zeros_like(parameters)}
 
     def update(self, updates: Raw, state: State, parameters: Raw, step: Step) -> tuple[Raw, State]:
         """Estimate both moments, and divide once the second is known well enough."""
