@@ -10,18 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .._primitive import Sample
 from .._record import composite
+from .elementwise import AWAY_FROM_ZERO, no_slope
 
 if TYPE_CHECKING:
     from .._typing import Array, Axis, Namespace
 
 ROWS: Final = Sample(((2, 5),))
 COLUMNS: Final = Sample(((3, 2),), parameters={"axis": 0})
-AWAY_FROM_ZERO: Final = Sample(kinks=(0.0,))
 BEYOND_THREE: Final = Sample(low=-4.0, high=4.0, kinks=(-3.0, 3.0))
-
-
-def _zero(dy: Any) -> None:
-    """Give the derivative of a step function: zero wherever it exists."""
 
 
 @composite(AWAY_FROM_ZERO, Sample(parameters={"at_zero": 0.5}, kinks=(0.0,)))
@@ -36,7 +32,7 @@ def step(xp: Namespace, x: Array, /, *, at_zero: float = 1.0) -> Any:
     return y if at_zero == 0.0 else y + at_zero * xp.astype(x == 0, x.dtype)
 
 
-step.vjp(x=_zero)
+step.vjp(x=no_slope)
 
 
 @composite(Sample())

@@ -25,7 +25,7 @@ ADDED_AXIS: Final = Sample(((3,), (2, 3)))
 POSITIVE_PAIR: Final = Sample(((2, 3), (3,)), low=0.2, high=3.0)
 
 
-def _zero(dy: Any) -> None:
+def no_slope(dy: Any) -> None:
     """Give the derivative of a step function: zero wherever it exists."""
 
 
@@ -281,7 +281,7 @@ def ceil(x: Array, /) -> Array:
     ...
 
 
-ceil.vjp(x=_zero)
+ceil.vjp(x=no_slope)
 
 
 @primitive(BETWEEN_INTEGERS)
@@ -290,7 +290,7 @@ def floor(x: Array, /) -> Array:
     ...
 
 
-floor.vjp(x=_zero)
+floor.vjp(x=no_slope)
 
 
 @primitive(BETWEEN_INTEGERS)
@@ -299,7 +299,7 @@ def round(x: Array, /) -> Array:
     ...
 
 
-round.vjp(x=_zero)
+round.vjp(x=no_slope)
 
 
 @primitive(BETWEEN_INTEGERS)
@@ -308,7 +308,7 @@ def trunc(x: Array, /) -> Array:
     ...
 
 
-trunc.vjp(x=_zero)
+trunc.vjp(x=no_slope)
 
 
 # ---------------------------------------------------------------------------------------------------------- arithmetic
@@ -375,7 +375,7 @@ def floor_divide(x1: Operand, x2: Operand, /) -> Array:
     ...
 
 
-floor_divide.vjp(x1=_zero, x2=_zero)
+floor_divide.vjp(x1=no_slope, x2=no_slope)
 
 
 @primitive(Sample(((2, 3), (2, 3)), low=0.6, high=0.95))
@@ -453,7 +453,7 @@ def copysign(x1: Operand, x2: Operand, /) -> Array:
     ...
 
 
-copysign.vjp(x1=lambda dy, x1, y, xp: dy * xp.sign(x1) * xp.sign(y), x2=_zero)
+copysign.vjp(x1=lambda dy, x1, y, xp: dy * xp.sign(x1) * xp.sign(y), x2=no_slope)
 
 
 @primitive(PAIR)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 from .._primitive import Sample
 from .._record import primitive
+from .elementwise import PAIR
 
 if TYPE_CHECKING:
     from .._typing import Array, Operand
 
-PAIR: Final = Sample(((2, 3), (2, 3)))
 WHOLE: Final = Sample(((2, 3), (2, 3)), integers={0: 5, 1: 5})
 WHOLE_ONE: Final = Sample(integers={0: 5})
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .._primitive import Sample
 from .._record import composite
+from .elementwise import AWAY_FROM_ZERO
 
 if TYPE_CHECKING:
     from .._typing import Array, Namespace
 
-AWAY_FROM_ZERO: Final = Sample(kinks=(0.0,))
 
 SELU_ALPHA: Final = 1.6732632423543772848170429916717
 SELU_SCALE: Final = 1.0507009873554804934193349852946

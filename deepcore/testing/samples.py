@@ -11,6 +11,7 @@ from .._device import device as find_device
 from .._dtype import bool_, complex64, complex128, float32, float64, int64
 from .._sweep import op
 from ..ops import asarray
+from ..ops.complex_numbers import adjoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -115,10 +116,10 @@ def structured(x: Tensor, sample: Sample) -> Tensor:
     """
     if not sample.structure or x.ndim < 2 or x.shape[-1] != x.shape[-2]:
         return x
-    adjoint = (op.conj(x) if x.dtype.is_kind("complex floating") else x).mT
+    xh = adjoint(x, op)
     if sample.structure == "hermitian":
-        return (x + adjoint) / 2
-    return x @ adjoint / x.shape[-1] + op.eye(x.shape[-1], dtype=x.dtype, device=x.device)
+        return (x + xh) / 2
+    return x @ xh / x.shape[-1] + op.eye(x.shape[-1], dtype=x.dtype, device=x.device)
 
 
 def _entries(sample: Sample, n: int, rng: np.random.Generator) -> Iterator[float]:

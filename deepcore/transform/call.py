@@ -8,6 +8,7 @@ from .._primitive import Primitive, Rule
 from .._sweep import op
 from .._tape import Bundle, Leaf, Output
 from .._tensor import Tensor, make
+from ..ops.complex_numbers import conjugate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -172,7 +173,7 @@ def _output(bundle: Bundle, i: int, value: Tensor) -> Tensor:
 
 def _conjugated(dx: Tensor) -> Tensor:
     """Return a cotangent in the other of the two conventions, that of rules and that of everybody else."""
-    return op.conj(dx) if dx.dtype.is_kind("complex floating") else dx
+    return conjugate(dx, op)
 
 
 def name_of(function: object) -> str:
