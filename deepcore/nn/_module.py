@@ -59,7 +59,7 @@ observers: Final[list[Any]] = []
 """Functions that are called with every module and its result, while they are in this list."""
 
 
-def _no_forward(self: Module, *args: Any) -> Any:
+def _no_forward(self: Module, *args: Any, **kwargs: Any) -> Any:
     """Compute the result. Subclasses define it; callers call the module itself."""
     msg = f"{type(self).__name__} defines no forward(...)"
     raise NotImplementedError(msg)
@@ -92,9 +92,9 @@ class Module:
     # Not a method, because the arguments are each subclass's own.
     forward: Callable[..., Any] = _no_forward
 
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the result."""
-        result = self.forward(*args)
+        result = self.forward(*args, **kwargs)
         for observe in observers:
             observe(self, result)
         return result
