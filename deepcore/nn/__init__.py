@@ -1,9 +1,10 @@
 """Layers, activations and losses."""
 
 from . import initializers as initializers
+from ._hooks import HookHandle as HookHandle
 from ._loss import Loss as Loss
 from ._module import Module as Module
-from ._module import Parameter as Parameter
+from ._parameter import Parameter as Parameter
 from ._summary import summary as summary
 from .absolute_error import MAE as MAE
 from .absolute_error import Huber as Huber
@@ -17,6 +18,9 @@ from .activation import Softsign as Softsign
 from .activation import Step as Step
 from .activation import Tanh as Tanh
 from .activation import activation_named as activation_named
+from .branch import Concatenate as Concatenate
+from .branch import Parallel as Parallel
+from .branch import Residual as Residual
 from .container import Sequential as Sequential
 from .cross_entropy import NLL as NLL
 from .cross_entropy import BinaryCrossEntropy as BinaryCrossEntropy
@@ -29,6 +33,7 @@ from .distance import Triplet as Triplet
 from .dropout import Dropout as Dropout
 from .focal import BinaryFocal as BinaryFocal
 from .focal import CategoricalFocal as CategoricalFocal
+from .function import Lambda as Lambda
 from .gated import GELU as GELU
 from .gated import GLU as GLU
 from .gated import HardSwish as HardSwish
@@ -50,4 +55,5 @@ from .rectifier import ReLU as ReLU
 from .rectifier import RReLU as RReLU
 from .rectifier import Softplus as Softplus
 from .shape import Flatten as Flatten
+from .shape import Reshape as Reshape
 from .squared_error import MSE as MSE

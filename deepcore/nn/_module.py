@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from .._device import device as find_device
+from .._dtype import as_dtype
 from .._errors import DTypeError, StateError
 from .._tape import no_grad
 from .._tensor import Tensor
 from ..ops.creation import asarray
 from ..tree import children
+from ._hooks import Hooks
+from ._parameter import Parameter
 from ._table import table
 
 if TYPE_CHECKING:
@@ -18,41 +21,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from .._device import Device
+    from .._dtype import DType
     from .._typing import DeviceLike
-
-
-class Parameter(Tensor):
-    """A tensor that a module learns. Unlike other tensors among a module's attributes, it is given to optimizers.
-
-    Parameters
-    ----------
-    value
-        The initial value.
-
-    Examples
-    --------
-    >>> import deepcore as dc
-    >>> dc.nn.Parameter(dc.zeros(2)).requires_grad
-    True
-    """
-
-    __slots__ = ()
-
-    def __init__(self, value: Tensor) -> None:
-        if not value.dtype.is_inexact:
-            msg = f"a parameter is floating point, and this value is {value.dtype}"
-            raise DTypeError(msg)
-        self._data, self._device, self._node = value._data, value._device, None
-        self.requires_grad = True
-
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[object, ...]]:
-        return (_restore, (self.numpy(), str(self._device), self.requires_grad))
-
-
-def _restore(values: np.ndarray[Any, Any], device: str, requires_grad: bool) -> Parameter:
-    parameter = Parameter(asarray(values, device=device))
-    parameter.requires_grad = requires_grad
-    return parameter
+    from ._hooks import BackwardHook, ForwardHook, HookHandle, PreHook
 
 
 observers: Final[list[Any]] = []
@@ -88,16 +59,87 @@ class Module:
     """
 
     training: bool = True
+    _hooks: Hooks | None = None
 
     # Not a method, because the arguments are each subclass's own.
     forward: Callable[..., Any] = _no_forward
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the result."""
-        result = self.forward(*args, **kwargs)
+        result = self.forward(*args, **kwargs) if self._hooks is None else self._hooks.call(self, args, kwargs)
         for observe in observers:
             observe(self, result)
         return result
+
+    # --------------------------------------------------------------------------------------------------------- hooks
+
+    def register_forward_pre_hook(self, hook: PreHook) -> HookHandle:
+        """Call a function before every call of this module.
+
+        Parameters
+        ----------
+        hook
+            ``hook(module, args)``. Unless it returns None, what it returns is what the module is called with instead:
+            a tuple of arguments, or the only argument.
+
+        Returns
+        -------
+        HookHandle
+            Its ``remove()`` takes the hook away; as a context manager it does so at the end.
+        """
+        return self._own_hooks().add("before", hook)
+
+    def register_forward_hook(self, hook: ForwardHook) -> HookHandle:
+        """Call a function after every call of this module.
+
+        Parameters
+        ----------
+        hook
+            ``hook(module, args, result)``. Unless it returns None, what it returns is the result instead.
+
+        Returns
+        -------
+        HookHandle
+            Its ``remove()`` takes the hook away; as a context manager it does so at the end.
+
+        Examples
+        --------
+        >>> import deepcore as dc
+        >>> layer = dc.nn.Dense(2, 3)
+        >>> with layer.register_forward_hook(lambda module, args, result: print(args[0].shape, "to", result.shape)):
+        ...     y = layer(dc.ones((5, 2)))
+        (5, 2) to (5, 3)
+        """
+        return self._own_hooks().add("after", hook)
+
+    def register_backward_hook(self, hook: BackwardHook) -> HookHandle:
+        """Call a function with the cotangent of the result when the reverse sweep comes by.
+
+        Parameters
+        ----------
+        hook
+            ``hook(module, cotangent)``, once for each tensor of the result that has a cotangent. Unless it returns
+            None, what it returns goes on instead.
+
+        Returns
+        -------
+        HookHandle
+            Its ``remove()`` takes the hook away; as a context manager it does so at the end.
+
+        Examples
+        --------
+        >>> import deepcore as dc
+        >>> layer = dc.nn.Dense(2, 1)
+        >>> with layer.register_backward_hook(lambda module, dy: print(dy.tolist())):
+        ...     layer(dc.ones((2, 2))).sum().backward()
+        [[1.0], [1.0]]
+        """
+        return self._own_hooks().add("backward", hook)
+
+    def _own_hooks(self) -> Hooks:
+        if self._hooks is None:
+            self._hooks = Hooks()
+        return self._hooks
 
     # ---------------------------------------------------------------------------------------------------- the tree
 
@@ -126,6 +168,32 @@ class Module:
     def parameters(self) -> list[Parameter]:
         """Return every parameter."""
         return [value for _, value in self.named_parameters()]
+
+    def tree_mapped(self, function: Callable[[Any], Any]) -> Self:
+        """Return a copy in which the parameters that are learned are what a function makes of them.
+
+        What is shared stays shared, and everything else (frozen parameters, buffers, hooks) is this module's own.
+        """
+        copied: Self = _mapped(self, function, {})
+        return copied
+
+    def apply(self, function: Callable[[Module], object]) -> Self:
+        """Call a function with every module in this one, and then with this one: the parts come first.
+
+        Examples
+        --------
+        >>> import deepcore as dc
+        >>> def to_zero(module):
+        ...     if isinstance(module, dc.nn.Dense):
+        ...         module.weight[...] = 0.0
+        >>> with dc.no_grad():
+        ...     model = dc.nn.Sequential(dc.nn.Dense(2, 2), dc.nn.Dense(2, 1)).apply(to_zero)
+        >>> model(dc.ones((1, 2))).tolist()
+        [[0.0]]
+        """
+        for _, module in reversed(list(self.named_modules())):
+            function(module)
+        return self
 
     @property
     def n_parameters(self) -> int:
@@ -166,12 +234,29 @@ class Module:
         """Move every parameter and buffer to a device. The tensors stay the same objects, so optimizers keep them."""
         target = find_device(device)
         for _, value in self.named_tensors():
-            moved = value.detach().to_device(target)
-            tracked = value.requires_grad
-            value._data, value._device, value._node = moved._data, moved._device, None
-            value.requires_grad = tracked
+            _replace(value, value.detach().to_device(target))
             if value.grad is not None:
                 value.grad = value.grad.detach().to_device(target)
+        return self
+
+    def astype(self, dtype: DType) -> Self:
+        """Convert every floating-point parameter and buffer. The tensors stay the same objects, as in :meth:`to`.
+
+        Raises
+        ------
+        DTypeError
+            If the data type is not floating point.
+        """
+        if not as_dtype(dtype).is_inexact:
+            msg = f"a model computes in floating-point numbers, and {as_dtype(dtype)} is not a type of these"
+            raise DTypeError(msg)
+        for _, value in self.named_tensors():
+            if value.dtype.is_inexact:
+                with no_grad():
+                    converted = value.detach().astype(dtype)
+                _replace(value, converted)
+                if value.grad is not None:
+                    value.grad = value.grad.detach().astype(dtype)
         return self
 
     # ---------------------------------------------------------------------------------------------------- state
@@ -228,6 +313,37 @@ class Module:
 
     def __str__(self) -> str:
         return table(self, {})
+
+
+def _replace(tensor: Tensor, new: Tensor) -> None:
+    """Let a parameter or buffer have another value, which may be of another type or elsewhere."""
+    tracked = tensor.requires_grad
+    tensor._data, tensor._device, tensor._node = new._data, new._device, None
+    tensor.requires_grad = tracked
+
+
+def _mapped(node: Any, function: Callable[[Any], Any], known: dict[int, Any]) -> Any:
+    """Return a copy of a part of a model; what has been copied already, by its id, is known."""
+    if id(node) in known:
+        return known[id(node)]
+    if isinstance(node, Module):
+        copied = known[id(node)] = object.__new__(type(node))
+        vars(copied).update(vars(node))
+        for name, value in vars(node).items():
+            if not name.startswith("_"):
+                vars(copied)[name] = _mapped(value, function, known)
+        return copied
+    if isinstance(node, Parameter) and node.requires_grad:
+        value = function(node)
+        parameter = known[id(node)] = object.__new__(type(node))
+        parameter._data, parameter._device, parameter._node = value._data, value._device, value._node
+        return parameter
+    if isinstance(node, dict):
+        return {key: _mapped(value, function, known) for key, value in node.items()}
+    if isinstance(node, (list, tuple)):
+        items = [_mapped(value, function, known) for value in node]
+        return type(node)(*items) if hasattr(node, "_fields") else type(node)(items)
+    return node
 
 
 def _modules(node: object, path: str, seen: set[int]) -> Iterator[tuple[str, Module]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, overload
 
 from .._errors import DeepcoreError
 from ._module import Module
@@ -17,7 +17,8 @@ class Sequential(Module):
     Parameters
     ----------
     layers
-        The layers, first one first.
+        The layers, first one first. They are ``model.layers``, ``model[0]``, and ``model[1:3]``, which is a model of
+        the same layers.
 
     Examples
     --------
@@ -45,11 +46,22 @@ class Sequential(Module):
                 raise
         return x
 
+    def append(self, layer: Module) -> Self:
+        """Add a layer at the end, and return the model."""
+        self.layers.append(layer)
+        return self
+
     def __len__(self) -> int:
         return len(self.layers)
 
-    def __getitem__(self, index: int) -> Module:
-        return self.layers[index]
+    @overload
+    def __getitem__(self, index: int) -> Module: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequential: ...
+
+    def __getitem__(self, index: int | slice) -> Module:
+        return Sequential(*self.layers[index]) if isinstance(index, slice) else self.layers[index]
 
     def __iter__(self) -> Iterator[Module]:
         return iter(self.layers)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from .._errors import ConfigError, ShapeError
 from ..ops.fused import linear
 from ..ops.linear_algebra import matmul
-from ._module import Module, Parameter
+from ._module import Module
+from ._parameter import Parameter
 from .activation import activation_named
 from .initializers import initial
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from .. import ops
 from .._errors import ConfigError, ShapeError
 from ._axis import length_along
-from ._module import Module, Parameter
+from ._module import Module
+from ._parameter import Parameter
 
 if TYPE_CHECKING:
     from .._tensor import Tensor

@@ -8,7 +8,8 @@ from .. import ops
 from .._errors import ConfigError, ShapeError
 from ..random import Generator, default_generator
 from ._axis import length_along
-from ._module import Module, Parameter
+from ._module import Module
+from ._parameter import Parameter
 
 if TYPE_CHECKING:
     from .._tensor import Tensor

@@ -9,6 +9,8 @@ from .._sweep import op
 from .._tape import Bundle, Leaf, Output
 from .._tensor import Tensor, make
 from ..ops.complex_numbers import conjugate
+from ..tree import tree_map
+from .variable import itself
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,16 +27,6 @@ class Slot(int):
     __slots__ = ()
 
 
-def mapped(tree: Any, function: Callable[[Any], Any]) -> Any:
-    """Return a tree of tuples, lists and dictionaries with a function applied to every leaf. A model is a leaf."""
-    if isinstance(tree, dict):
-        return {key: mapped(value, function) for key, value in tree.items()}
-    if isinstance(tree, (list, tuple)):
-        items = [mapped(value, function) for value in tree]
-        return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
-    return function(tree)
-
-
 def taken_out(tree: Any, wanted: Callable[[Tensor], bool]) -> tuple[Any, list[Tensor]]:
     """Return a tree with slots for the wanted tensors, and these. The others are copied, as handles on their values."""
     found: list[Tensor] = []
@@ -47,7 +39,7 @@ def taken_out(tree: Any, wanted: Callable[[Tensor], bool]) -> tuple[Any, list[Te
         found.append(x)
         return Slot(len(found) - 1)
 
-    return mapped(tree, leaf), found
+    return tree_map(leaf, tree, model=itself), found
 
 
 def put_in(tree: Any, values: Sequence[Any]) -> Any:
@@ -56,7 +48,7 @@ def put_in(tree: Any, values: Sequence[Any]) -> Any:
     def leaf(x: Any) -> Any:
         return values[x] if isinstance(x, Slot) else x.detach() if isinstance(x, Tensor) else x
 
-    return mapped(tree, leaf)
+    return tree_map(leaf, tree, model=itself)
 
 
 def has_node(x: Tensor) -> bool:

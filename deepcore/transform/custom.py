@@ -12,9 +12,9 @@ from .._errors import DeviceError, GradientError, ShapeError
 from .._tape import enable_grad, is_recording, next_order, no_grad
 from .._tensor import Tensor, make
 from ..random._state import replayed, watched
-from ..tree import leaves
-from .call import Saved, Slot, came_in, has_node, mapped, name_of, put_in, record, stand_in, taken_out
-from .variable import nodes
+from ..tree import leaves, tree_map
+from .call import Saved, Slot, came_in, has_node, name_of, put_in, record, stand_in, taken_out
+from .variable import closed, nodes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -84,7 +84,9 @@ class CustomVJP:
                 with enable_grad(), replayed(keys), self._within_fwd(running=False):
                     _, kept = self._pair(fwd(*put_in(form, operands)))
             zeros = [None if i in dys else _zeros(i) for i in range(len(kinds))]
-            cotangent = mapped(result, lambda x: dys.get(x, zeros[x]) if isinstance(x, Slot) else None)
+            cotangent = tree_map(
+                lambda x: dys.get(x, zeros[x]) if isinstance(x, Slot) else None, result, model=lambda _: None
+            )
             with enable_grad() if recorded else no_grad():
                 found = bwd(kept, cotangent)
             return self._checked(found, form, operands)
@@ -94,7 +96,7 @@ class CustomVJP:
             return make(device.kernels.zeros(shape, dtype=dtype, device=device.raw), device)
 
         kinds = [(x.shape, x._data.dtype, x._device) for x in outputs]
-        kept = mapped(residuals, lambda x: x.detach() if isinstance(x, Tensor) else x)
+        kept = closed(residuals, keep=False)
         parents = [x._node for x in given if x._node is not None]
         saved = Saved([x._data for x in given], kept)
         return put_in(result, record(self._name, parents, saved, outputs, pullback))

@@ -28,7 +28,9 @@ def value_and_grad(
         A function whose result is a tensor of one element (or, with ``has_aux``, a pair that begins with one).
     argnums
         The position of the argument to differentiate with respect to, or several. Arguments are trees of tensors, and
-        their gradients have the same form; tensors that are not floating point have the gradient None.
+        their gradients have the same form; tensors that are not floating point have the gradient None. An argument may
+        be a model. Its gradient is a dictionary: that of each parameter by its path, as ``model.named_parameters()``
+        names it, None for those that are frozen.
     has_aux
         Whether the function returns ``(value, anything)``.
 
@@ -42,6 +44,13 @@ def value_and_grad(
     >>> import deepcore as dc
     >>> dc.value_and_grad(lambda x: dc.sum(x**3))(dc.asarray([1.0, 2.0]))
     (Tensor(9., dtype=float32), Tensor([ 3., 12.], dtype=float32))
+
+    Of a model:
+
+    >>> line = dc.nn.Dense(2, 1)
+    >>> value, gradient = dc.value_and_grad(lambda model, x: dc.sum(model(x)))(line, dc.asarray([[3.0, 4.0]]))
+    >>> gradient["weight"].tolist(), gradient["bias"].tolist()
+    ([[3.0], [4.0]], [1.0])
     """
 
     @functools.wraps(function)

@@ -37,12 +37,16 @@ def stop_gradient(tree: Any) -> Any:
     >>> dc.grad(lambda x: x * dc.stop_gradient(x))(dc.asarray(3.0)).item()
     3.0
     """
-    return closed(tree, keep=False)
+    return tree_map(_stopped, tree, model=lambda model: model.tree_mapped(_stopped))
+
+
+def _stopped(x: Any) -> Any:
+    return x.detach() if isinstance(x, Tensor) else x
 
 
 def opened(tree: Any) -> Any:
-    """Return the variables that stand for the floating-point tensors of a tree."""
-    return tree_map(_variable, tree)
+    """Return the variables that stand for the floating-point tensors of a tree, and for the parameters of models."""
+    return tree_map(_variable, tree, model=lambda model: model.tree_mapped(_variable))
 
 
 def _variable(x: Any) -> Any:
@@ -53,7 +57,12 @@ def _variable(x: Any) -> Any:
 
 def closed(tree: Any, *, keep: bool) -> Any:
     """Return a result as the caller gets it: with its graph where that leads to something of the caller's."""
-    return tree if keep else tree_map(lambda x: x.detach() if isinstance(x, Tensor) else x, tree)
+    return tree if keep else tree_map(_stopped, tree, model=itself)
+
+
+def itself(model: Any) -> Any:
+    """Return a model as it is."""
+    return model
 
 
 def nodes(*trees: Any) -> set[Node]:

@@ -387,3 +387,108 @@ def test_a_subclass_of_sequential_keeps_its_own_parameters() -> None:
             self.scale = nn.Parameter(dc.ones(1))
 
     assert [name for name, _ in Scaled().named_parameters()] == ["0.weight", "0.bias", "scale"]
+
+
+# ------------------------------------------------------------------------------------------------------- as arguments
+
+
+def test_the_gradient_of_a_model_is_that_of_each_parameter_by_its_path(device: Device) -> None:
+    model, x = mlp().to(device), dc.ones((4, 2), device=device)
+
+    def loss(model: nn.Module, x: dc.Tensor) -> dc.Tensor:
+        assert isinstance(model, nn.Sequential)
+        assert [name for name, _ in model.named_parameters()] == ["0.weight", "0.bias", "2.weight", "2.bias"]
+        return (model(x) ** 2).sum() + sum((p * p).sum() for p in model.parameters())
+
+    value, gradient = dc.value_and_grad(loss)(model, x)
+    assert all(p.grad is None for p in model.parameters())
+    expected = loss(model, x)
+    expected.backward()
+    assert value.item() == expected.item()
+    assert {name: g.tolist() for name, g in gradient.items()} == {
+        name: p.grad.tolist() for name, p in model.named_parameters() if p.grad is not None
+    }
+    _, pullback = dc.vjp(lambda model: model(x), model)
+    (pulled,) = pullback(dc.ones((4, 1), device=device))
+    assert pulled["2.bias"].tolist() == [4.0]
+
+
+def test_gradients_of_models_nest_and_go_through_trees() -> None:
+    model = mlp().astype(dc.float64)
+    x = dc.asarray([[0.3, -0.7]], dtype=dc.float64)
+
+    def slope(arguments: Any) -> dc.Tensor:
+        return dc.grad(lambda x: arguments["net"](x).sum() * arguments["scale"])(x).sum()
+
+    gradient = dc.grad(slope)({"net": model, "scale": dc.asarray(2.0, dtype=dc.float64)})
+    assert set(gradient) == {"net", "scale"}
+    step = 1e-6
+    weight = model[0].weight  # type: ignore[attr-defined]
+    with dc.no_grad():
+        values = []
+        for sign in (1, -1):
+            weight[0, 1] += sign * step
+            with dc.enable_grad():
+                values.append(slope({"net": model, "scale": dc.asarray(2.0, dtype=dc.float64)}).item())
+            weight[0, 1] -= sign * step
+    assert gradient["net"]["0.weight"][0, 1].item() == pytest.approx((values[0] - values[1]) / (2 * step), rel=1e-6)
+
+
+def test_shared_frozen_and_other_tensors_of_a_model_that_is_an_argument() -> None:
+    class Counting(Tied):
+        def __init__(self) -> None:
+            super().__init__()
+            self.calls = dc.zeros(())
+            self.fixed = nn.Parameter(dc.ones(())).detach()
+            self.scale = nn.Parameter(dc.ones(()))
+
+        def forward(self, x: dc.Tensor) -> dc.Tensor:
+            assert self.code is self.again
+            assert self.code.weight is self.weight
+            self.calls._rebind(self.calls.detach() + 1)
+            return super().forward(x) * self.scale * self.fixed
+
+    model = Counting()
+    model.scale.requires_grad = False
+    gradient = dc.grad(lambda model, x: model(x).sum())(model, dc.ones((1, 3)))
+    assert model.calls.item() == 1.0
+    assert set(gradient) == {"code.weight", "scale"}
+    assert gradient["scale"] is None
+    model(dc.ones((1, 3))).sum().backward()
+    assert model.weight.grad is not None
+    assert gradient["code.weight"].tolist() == model.weight.grad.tolist()
+
+
+def test_stopping_the_gradient_of_a_model() -> None:
+    model, x = mlp(), dc.ones((1, 2), requires_grad=True)
+    dc.stop_gradient(model)(x).sum().backward()
+    assert x.grad is not None
+    assert all(p.grad is None for p in model.parameters())
+    assert all(p.requires_grad for p in model.parameters())
+
+
+def test_apply_comes_to_the_parts_first() -> None:
+    seen: list[nn.Module] = []
+    model = nn.Sequential(nn.Sequential(nn.Tanh()), nn.Dense(1, 1))
+    assert model.apply(seen.append) is model
+    assert seen[-1] is model
+    assert {id(m) for m in seen} == {id(m) for _, m in model.named_modules()}
+    assert seen.index(model[0][0]) < seen.index(model[0])  # type: ignore[index]
+
+
+def test_models_compute_in_the_type_they_are_converted_to(device: Device) -> None:
+    model = Block().to(device)
+    model.first.freeze()
+    model.scale.grad = dc.ones(2, device=device)
+    model.steps = dc.asarray(3, device=device)  # type: ignore[attr-defined]
+    wide = next((t for t in (dc.float64, dc.bfloat16) if device.backend.supports(t, device.name)), dc.float32)
+    identities = [id(p) for p in model.parameters()]
+    assert model.astype(wide) is model
+    assert {p.dtype for p in model.parameters()} == {wide, model.seen.dtype}
+    assert [id(p) for p in model.parameters()] == identities
+    assert [p.requires_grad for p in model.parameters()] == [False, False, True, True, True, True]
+    assert model.scale.grad.dtype is wide
+    assert dict(model.named_tensors())["steps"].dtype.is_kind("integral")
+    assert model(dc.ones((1, 2), dtype=wide, device=device)).dtype is wide
+    with pytest.raises(dc.DTypeError, match="a model computes in floating-point numbers, and int32"):
+        model.astype(dc.int32)
