@@ -61,10 +61,12 @@ from .transform import vjp as vjp
 
 if TYPE_CHECKING:
     from . import data as data
+    from . import graph as graph
     from . import metrics as metrics
     from . import nn as nn
     from . import optim as optim
     from . import train as train
+    from .graph import compile as compile
 
 bool = bool_
 __array_namespace_info__ = default_info
@@ -78,7 +80,9 @@ pi = 3.141592653589793
 
 def __getattr__(name: str) -> Any:
     # What is built on the array is imported when it is first used: who wants the array alone does not wait for it.
-    if name in ("data", "metrics", "nn", "optim", "train"):
+    if name in ("data", "graph", "metrics", "nn", "optim", "train"):
         return importlib.import_module(f".{name}", __name__)
+    if name == "compile":
+        return importlib.import_module(".graph", __name__).compile
     msg = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(msg)

@@ -29,6 +29,10 @@ class GradientError(DeepcoreError, RuntimeError):
     """A derivative that cannot be computed: no rule, a released graph, or nothing recorded."""
 
 
+class CompileError(DeepcoreError, TypeError):
+    """A computation that cannot become a fixed program, such as one that looks at a value to decide what to do."""
+
+
 class NumericalError(DeepcoreError, FloatingPointError):
     """NaN or infinity where numbers were expected, a singular matrix, or an iteration that does not converge."""
 

@@ -6,9 +6,10 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from .._tensor import Tensor
+    from ..graph._slots import Slot
     from ._transform import Rate
 
 
@@ -49,6 +50,14 @@ class BaseOptimizer(ABC):
         """Forget the gradients."""
         for parameter in self.parameters:
             parameter.grad = None
+
+    @abstractmethod
+    def state_slots(self) -> Iterable[Slot]:
+        """Return the places that a compiled step reads and writes."""
+
+    @abstractmethod
+    def state_children(self) -> Iterable[Any]:
+        """Return the tensors and optimizers in which there are further ones."""
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:

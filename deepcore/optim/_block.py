@@ -78,12 +78,24 @@ class Block:
         self._flat = None
         return True
 
+    @property
+    def flat(self) -> Raw:
+        """The vector of the parameters."""
+        if self._flat is None:
+            self._flat = self.layout.join(self._views, self.device.kernels)
+        return self._flat
+
+    def hold(self, vector: Raw) -> None:
+        """Let the parameters be views of a vector."""
+        self._flat = vector
+        self._views = self.layout.split(vector, self.device.kernels)
+        for p, view in zip(self.parameters, self._views, strict=True):
+            rebind(p, view)
+
     def look(self, step: Step) -> None:
         """Read the parameters, where somebody has set them."""
         self.now = step
-        if self._flat is None:
-            self._flat = self.layout.join(self._views, step.xp)
-        self._values = self._widened(self._flat, step.xp)
+        self._values = self._widened(self.flat, step.xp)
 
     def begin(self, step: Step) -> None:
         """Read the parameters and their gradients."""
@@ -111,10 +123,7 @@ class Block:
         """Add the updates to the parameters, unless a kernel has."""
         xp = self.now.xp
         flat = self._added(xp) if self.moved is None else self.moved
-        self._flat = xp.astype(flat, self.dtype) if self.is_narrow else flat
-        self._views = self.layout.split(self._flat, xp)
-        for p, view in zip(self.parameters, self._views, strict=True):
-            rebind(p, view)
+        self.hold(xp.astype(flat, self.dtype) if self.is_narrow else flat)
         self.count = self.now.count
         self.updates = self.moved = self._values = None
 
@@ -124,6 +133,10 @@ class Block:
 
     def _widened(self, vector: Raw, xp: Namespace) -> Raw:
         return xp.astype(vector, xp.float32) if self.is_narrow else vector
+
+    def forget(self) -> None:
+        """Give up every array. Somebody may still hold the block, a compiled step for one."""
+        self.state, self._views, self._flat = [], [], None
 
     # -------------------------------------------------------------------------------------------- for transforms
 

@@ -6,15 +6,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .._tensor import make
+from .._tracing import value_of
+from ..graph._slots import AttributeSlot, ItemSlot
 from ._block import Block
+from ._slots import VectorSlot, of_block
 from ._transform import Chain, PerArray, Step, chain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from .._device import Device
     from .._tensor import Tensor
     from .._typing import Raw
+    from ..graph._slots import Slot
     from ._transform import Rate, State, Transform
 
 
@@ -28,7 +32,7 @@ class Memory:
 
     def numbers(self) -> tuple[object, ...]:
         """Return the numbers in it, which parameters that move together have in common."""
-        return tuple(x for state in self.states for x in state.values() if not hasattr(x, "dtype"))
+        return tuple(value_of(x) for state in self.states for x in state.values() if not hasattr(x, "dtype"))
 
 
 class Group:
@@ -80,9 +84,11 @@ class Group:
         members: dict[Any, list[int]] = {}
         for i in active:
             p, memory = self.parameters[i], self._memories[i]
-            key = (p._device, p._data.dtype, memory.count, *memory.numbers())
+            key = (p._device, p._data.dtype, value_of(memory.count), *memory.numbers())
             members.setdefault(key, []).append(i)
         self._blocks = [self._formed(positions) for positions in members.values()]
+        for i in active:
+            self._memories[i] = Memory()  # the block has it now
         self._active = active
 
     def _formed(self, members: list[int]) -> Block:
@@ -100,6 +106,8 @@ class Group:
         """Take every block apart, so that each parameter has its own part of what was remembered."""
         for i, memory in self._apart():
             self._memories[i] = memory
+        for block in self._blocks:
+            block.forget()
         self._blocks, self._active = [], []
 
     def _apart(self) -> list[tuple[int, Memory]]:
@@ -111,6 +119,22 @@ class Group:
         return found
 
     # ------------------------------------------------------------------------------------------------------ states
+
+    def state_slots(self) -> Iterator[Slot]:
+        """Yield the places that a compiled step reads and writes."""
+        if self.lr is not None and not callable(self.lr):
+            yield AttributeSlot(self, "lr")
+        for block in self._blocks:
+            if block.is_current():
+                yield AttributeSlot(block, "count")
+                yield VectorSlot(block)
+                yield from of_block(block)
+        for memory in self._memories:
+            if memory.states:
+                yield AttributeSlot(memory, "count")
+                for state in memory.states:
+                    for key in state:
+                        yield ItemSlot(state, key)
 
     def memories(self) -> list[Memory]:
         """Return what is remembered about each parameter. Arrays are parts of those in use."""

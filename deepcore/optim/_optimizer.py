@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._errors import ConfigError
 from .._tape import enable_grad
+from ..graph._slots import AttributeSlot
 from ._base import BaseOptimizer
 from ._check import check_rate
 from ._group import Group
@@ -15,9 +16,10 @@ from ._state import copied, named, number, restored
 from .schedules import Schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from .._tensor import Tensor
+    from ..graph._slots import Slot
     from ._parameters import Parameters
     from ._transform import Rate, Transform
 
@@ -137,6 +139,16 @@ class Optimizer(BaseOptimizer):
         return loss
 
     # ------------------------------------------------------------------------------------------------------ states
+
+    def state_slots(self) -> Iterator[Slot]:
+        """Yield the places that a compiled step reads and writes."""
+        yield AttributeSlot(self, "iteration")
+        for group in self.groups:
+            yield from group.state_slots()
+
+    def state_children(self) -> list[Tensor]:
+        """Return the tensors to learn."""
+        return self.parameters
 
     @property
     def steps(self) -> list[int]:

@@ -10,6 +10,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from .._tracing import Number
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -42,7 +44,11 @@ class Step:
 
     def value(self, number: Rate) -> float:
         """Return what a number, or a schedule of one, is now."""
-        return number(self.iteration) if callable(number) else number
+        if not callable(number):
+            return number
+        now: Any = self.iteration
+        rate: Any = now.map(number) if isinstance(now, Number) else number(now)
+        return rate
 
 
 class Transform(ABC):

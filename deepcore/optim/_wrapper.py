@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from ._base import BaseOptimizer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from .._tensor import Tensor
+    from ..graph._slots import Slot
     from ._transform import Rate
 
 
@@ -38,6 +39,14 @@ class Wrapper(BaseOptimizer):
     @lr.setter
     def lr(self, rate: Rate) -> None:
         self.optimizer.lr = rate
+
+    def state_slots(self) -> Iterable[Slot]:
+        """Return the places that a compiled step reads and writes besides those of the optimizer inside."""
+        return ()
+
+    def state_children(self) -> Iterable[Any]:
+        """Return the optimizer inside."""
+        return (self.optimizer,)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the optimizer inside."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -82,7 +81,7 @@ class scale_by_adam(Moments):
         if not self.bias_correction:
             return 1.0, 1.0
         beta1, beta2 = self.betas
-        return 1 - beta1**count, math.sqrt(1 - beta2**count)
+        return 1 - beta1**count, (1 - beta2**count) ** 0.5
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from .._errors import StateError
 from .._tensor import Tensor, make
+from ..graph._slots import AttributeSlot
 from ..ops.creation import asarray
 from ._check import check_factor
 from ._parameters import sorted_into_groups
 from ._rebind import rebind
+from ._slots import AverageSlot
 from ._state import number
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from .._device import Device
     from .._typing import Raw
+    from ..graph._slots import Slot
 
 
 @runtime_checkable
@@ -66,6 +69,14 @@ class WeightAverage(ABC):
             with p._device.current:
                 self._averages[i] = (average + weight * (value - average) if self.updates else value, p._device)
         self.updates += 1
+
+    def state_slots(self) -> Iterable[Slot]:
+        """Return the places that a compiled step reads and writes."""
+        return [AttributeSlot(self, "updates"), *(AverageSlot(self._averages, i) for i in range(len(self._averages)))]
+
+    def state_children(self) -> Iterable[Tensor]:
+        """Return the tensors."""
+        return self.parameters
 
     def _on(self, p: Tensor, i: int) -> Raw:
         """Return an average on the device on which its parameter now is."""
@@ -119,7 +130,7 @@ class WeightAverage(ABC):
             if tuple(state[name].shape) != p.shape:
                 msg = f"{type(self).__name__}: {name} has shape {tuple(state[name].shape)}, its parameter {p.shape}"
                 raise StateError(msg)
-        self._averages = [
+        self._averages[:] = [
             (asarray(state[name], device=p.device, copy=True).detach()._data, p._device)
             for name, p in zip(self._names, self.parameters, strict=True)
         ]

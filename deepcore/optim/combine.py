@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 from .._errors import ConfigError, StateError
 from .._tape import enable_grad
 from .._tensor import make
+from ..graph._slots import AttributeSlot
 from ._base import BaseOptimizer
 from ._wrapper import Wrapper
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from .._tensor import Tensor
+    from ..graph._slots import Slot
     from ._transform import Rate
 
 
@@ -73,6 +75,14 @@ class Optimizers(BaseOptimizer):
         for optimizer in self.optimizers:
             optimizer.step()
         return loss
+
+    def state_slots(self) -> Iterable[Slot]:
+        """Return none: each optimizer has its own."""
+        return ()
+
+    def state_children(self) -> Iterable[Any]:
+        """Return the optimizers."""
+        return self.optimizers
 
     def state_dict(self) -> dict[str, Any]:
         """Return the states, each with the position of its optimizer before its names."""
@@ -135,6 +145,10 @@ class Accumulate(Wrapper):
             raise ConfigError(msg)
         self.every = every
         self.batches = 0  # since the last step
+
+    def state_slots(self) -> Iterable[Slot]:
+        """Return the number of batches."""
+        return (AttributeSlot(self, "batches"),)
 
     def zero_grad(self) -> None:
         """Forget the gradients, if the optimizer has moved with them."""

@@ -18,10 +18,11 @@ from ._rebind import rebind
 from ._state import number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from .._tensor import Tensor
     from .._typing import Namespace, Raw
+    from ..graph._slots import Slot
     from ._parameters import Parameters
     from ._transform import Rate
 
@@ -310,6 +311,14 @@ class LBFGS(BaseOptimizer):
         return [(self._vectors[f"y{i}"], self._vectors[f"s{i}"]) for i in range(count)]
 
     # ------------------------------------------------------------------------------------------------------ states
+
+    def state_slots(self) -> Iterable[Slot]:
+        """Return none: its line search looks at values, and cannot be compiled."""
+        return ()
+
+    def state_children(self) -> Iterable[Tensor]:
+        """Return the tensors to learn."""
+        return self.parameters
 
     def state_dict(self) -> dict[str, Any]:
         """Return copies of everything that is remembered: numbers, and tensors such as ``"0.y3"``, by parameter."""

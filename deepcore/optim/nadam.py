@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -74,7 +73,7 @@ class scale_by_nadam(Moments):
         v = beta2 * state["v"] + (1 - beta2) * (updates * updates)
         mu, ahead = self._mu(step.count), self._mu(step.count + 1)
         product: float = state["mu_product"] * mu
-        root = step.xp.sqrt(v) * (1 / math.sqrt(1 - beta2**step.count)) + self.eps
+        root = step.xp.sqrt(v) * (1 - beta2**step.count) ** -0.5 + self.eps
         direction = ((1 - mu) / (1 - product)) * updates + (ahead / (1 - product * ahead)) * m
         return direction / root, {"m": m, "v": v, "mu_product": product}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -64,7 +63,7 @@ class scale_by_radam(Moments):
         if length <= 5.0:
             return m * (1 / (1 - beta1**t)), state
         known = (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)
-        factor = math.sqrt(known * (1 - beta2**t)) / (1 - beta1**t)
+        factor = (known * (1 - beta2**t)) ** 0.5 / (1 - beta1**t)
         return factor * m / (step.xp.sqrt(v) + self.eps), state
 
 

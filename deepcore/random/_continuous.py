@@ -15,13 +15,13 @@ from .._tensor import Tensor, make
 from ..ops.creation import default_dtype
 from ._bits import uniforms
 from ._inverse import exponential_quantile, gumbel_quantile, normal_probability, normal_quantile, transformed
-from ._state import State
+from ._state import State, made
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from .._device import Device
-    from .._typing import DeviceLike, Shape
+    from .._typing import DeviceLike, Raw, Shape
     from ._inverse import Floats
 
 Parameter: TypeAlias = "float | Tensor"
@@ -71,7 +71,7 @@ class Continuous(State):
         if bounded and not -math.inf < low <= high < math.inf:
             msg = f"uniform: the bounds are finite, and low is not above high; they are {low} and {high}"
             raise ConfigError(msg)
-        y = _affine(_uniform(*self._next(), where, _wide(own), place), high - low, low).astype(own)
+        y = _affine(_uniform(self._next(), where, _wide(own), place), high - low, low).astype(own)
         if not bounded or ((low, high) == (0.0, 1.0) and own is _wide(own)):
             return y
         ends = np.asarray([high, low]).astype(find_device("cpu").backend.raw_dtype(own))
@@ -224,17 +224,25 @@ class Continuous(State):
 
     def _inverted(self, quantile: Callable[[Floats], Floats], shape: Shape, dtype: DType, device: Device) -> Tensor:
         """Return quantiles of uniform numbers, computed on the host."""
-        host = transformed(*self._next(), math.prod(shape), _host_type(dtype), quantile)
-        return make(device.backend.from_host(host.reshape(shape), device.name), device)
+
+        def produce(seed: int, draw: int) -> Raw:
+            host = transformed(seed, draw, math.prod(shape), _host_type(dtype), quantile)
+            return device.backend.from_host(host.reshape(shape), device.name)
+
+        return make(made(self._next(), produce), device)
 
 
-def _uniform(seed: int, draw: int, shape: Shape, dtype: DType, device: Device) -> Tensor:
+def _uniform(key: tuple[int, int], shape: Shape, dtype: DType, device: Device) -> Tensor:
     """Return uniform numbers in [0, 1) of float32 or float64 on a device: the one place where they are made."""
-    raw = device.backend.uniform((seed, draw), shape, dtype, device.name)
-    if raw is None:
+
+    def produce(seed: int, draw: int) -> Raw:
+        raw = device.backend.uniform((seed, draw), shape, dtype, device.name)
+        if raw is not None:
+            return raw
         host = uniforms(seed, draw, math.prod(shape), _host_type(dtype))
-        raw = device.backend.from_host(host.reshape(shape), device.name)
-    return make(raw, device)
+        return device.backend.from_host(host.reshape(shape), device.name)
+
+    return make(made(key, produce), device)
 
 
 def _common(

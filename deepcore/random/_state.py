@@ -6,12 +6,15 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
-from .._errors import StateError
+from .._errors import CompileError, StateError
+from .._tracing import current
 from ._bits import check_seed, check_word, folded, words
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping
     from typing import Self
+
+    from .._typing import Raw
 
 
 class State:
@@ -29,6 +32,9 @@ class State:
         users = _users.get()
         if users is not None:
             users.setdefault(self, key)
+        tracer = current.get()
+        if tracer is not None:
+            tracer.drawn(self, key)
         self.draw += 1
         return key
 
@@ -73,6 +79,9 @@ class State:
         >>> g.fold_in(7).seed == g.fold_in(7).seed, g.fold_in(7).seed == g.fold_in(8).seed
         (True, False)
         """
+        if current.get() is not None:
+            msg = "fold_in() in a compiled function would give the same generator in every run; call it outside"
+            raise CompileError(msg)
         return type(self)(folded(self.seed, self.draw, check_word("data", data)))
 
     def state_dict(self) -> dict[str, int]:
@@ -102,6 +111,15 @@ class State:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(seed={self.seed}, draw={self.draw})"
+
+
+def made(key: tuple[int, int], produce: Callable[[int, int], Raw]) -> Raw:
+    """Return the array that a function makes of the key of a draw: the one way from draws to arrays.
+
+    A trace remembers the function, so that a program makes the array of the next draw in every run.
+    """
+    tracer = current.get()
+    return produce(*key) if tracer is None else tracer.host_array(key, produce)
 
 
 _users: Final[ContextVar[dict[State, tuple[int, int]] | None]] = ContextVar("generators that draw", default=None)

@@ -17,11 +17,14 @@ from ..ops.creation import default_dtype
 from ._bits import WORDS, below, check_word, order, uniforms
 from ._continuous import Continuous, _uniform, as_shape, common_shape
 from ._inverse import exponential_quantile, transformed
+from ._state import made
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
-    from .._typing import DeviceLike, Shape
+    from .._typing import DeviceLike, Raw, Shape
     from ._continuous import Parameter
 
 
@@ -86,7 +89,7 @@ class Generator(Continuous):
                 raise ConfigError(msg)
             where, own, place = as_shape(shape), dtype or default_dtype(), find_device(device)
         kind = float64 if isinstance(p, Tensor) and p.dtype is float64 else float32
-        return op.less(_uniform(*self._next(), where, kind, place), p).astype(own)
+        return op.less(_uniform(self._next(), where, kind, place), p).astype(own)
 
     def integers(
         self,
@@ -132,9 +135,13 @@ class Generator(Continuous):
             )
             raise ConfigError(msg)
         where = as_shape(shape)
-        values = below(end - first, *self._next(), math.prod(where))
-        values += np.uint64(first % WORDS)  # arithmetic modulo 2**64, as that of signed integers is
-        return _placed(values.view(np.int64).reshape(where), dtype, device)
+
+        def values(seed: int, draw: int) -> NDArray[Any]:
+            found = below(end - first, seed, draw, math.prod(where))
+            found += np.uint64(first % WORDS)  # arithmetic modulo 2**64, as that of signed integers is
+            return found.view(np.int64).reshape(where)
+
+        return _placed(self._next(), values, dtype, device)
 
     def categorical(self, logits: Tensor, shape: int | Shape = (), *, axis: int = -1) -> Tensor:
         r"""Return the position $i$ along an axis with probability $\operatorname{softmax}(x)_i$.
@@ -190,7 +197,8 @@ class Generator(Continuous):
         >>> Generator(0).permutation(5)
         Tensor([0, 2, 1, 4, 3], dtype=int64)
         """
-        return self._taken(x, order(_length("permutation", x, axis), *self._next()), axis, device)
+        n = _length("permutation", x, axis)
+        return self._taken(x, lambda seed, draw: order(n, seed, draw), (n,), axis, device)
 
     def choice(
         self,
@@ -248,25 +256,34 @@ class Generator(Continuous):
             again = "" if replace else " without replacement"
             msg = f"choice: {count} elements cannot be drawn from {available}{again}"
             raise ConfigError(msg)
-        seed, draw = self._next()
-        if weights is None:
-            rows = below(max(n, 1), seed, draw, count).astype(np.intp) if replace else order(n, seed, draw)[:count]
-        elif replace:
-            ends = np.cumsum(weights)
-            rows = np.searchsorted(ends, uniforms(seed, draw, count, np.float64) * ends[-1], side="right")
-            rows = np.minimum(rows, np.flatnonzero(weights)[-1])  # the product may round up to the last end
-        else:
+
+        def rows(seed: int, draw: int) -> NDArray[Any]:
+            if weights is None:
+                return below(max(n, 1), seed, draw, count).astype(np.intp) if replace else order(n, seed, draw)[:count]
+            if replace:
+                ends = np.cumsum(weights)
+                found = np.searchsorted(ends, uniforms(seed, draw, count, np.float64) * ends[-1], side="right")
+                return np.minimum(found, np.flatnonzero(weights)[-1])  # the product may round up to the last end
             times = transformed(seed, draw, n, np.float64, exponential_quantile)
             arrivals = np.divide(times, weights, out=np.full(n, np.inf), where=weights > 0)
-            rows = np.argsort(arrivals, kind="stable")[:count]
-        return self._taken(x, rows.reshape(where), axis, device)
+            return np.argsort(arrivals, kind="stable")[:count]
 
-    def _taken(self, x: int | Tensor, rows: NDArray[Any], axis: int, device: DeviceLike) -> Tensor:
+        return self._taken(x, rows, where, axis, device)
+
+    def _taken(
+        self,
+        x: int | Tensor,
+        rows: Callable[[int, int], NDArray[Any]],
+        shape: Shape,
+        axis: int,
+        device: DeviceLike,
+    ) -> Tensor:
+        """Return the elements at the positions that a function makes of the next key."""
         if not isinstance(x, Tensor):
-            return _placed(rows, int64, device)
-        flat = op.take(x, _placed(rows.reshape(-1), int64, x.device), axis=axis)
+            return _placed(self._next(), lambda seed, draw: rows(seed, draw).reshape(shape), int64, device)
+        flat = op.take(x, _placed(self._next(), rows, int64, x.device), axis=axis)
         k = axis % x.ndim
-        return flat if rows.ndim == 1 else flat.reshape(*x.shape[:k], *rows.shape, *x.shape[k + 1 :])
+        return flat if len(shape) == 1 else flat.reshape(*x.shape[:k], *shape, *x.shape[k + 1 :])
 
 
 def _length(function: str, x: int | Tensor, axis: int) -> int:
@@ -290,8 +307,14 @@ def _probabilities(p: Any, n: int) -> NDArray[np.float64]:
     return weights
 
 
-def _placed(host: NDArray[Any], dtype: DType, device: DeviceLike) -> Tensor:
-    """Return whole numbers of the host on a device."""
+def _placed(
+    key: tuple[int, int], values: Callable[[int, int], NDArray[Any]], dtype: DType, device: DeviceLike
+) -> Tensor:
+    """Return the whole numbers that a function of the host makes of a key, on a device."""
     target = find_device(device)
-    values = host.astype(find_device("cpu").backend.raw_dtype(dtype), copy=False)
-    return make(target.backend.from_host(values, target.name), target)
+    raw_dtype = find_device("cpu").backend.raw_dtype(dtype)
+
+    def produce(seed: int, draw: int) -> Raw:
+        return target.backend.from_host(values(seed, draw).astype(raw_dtype, copy=False), target.name)
+
+    return make(made(key, produce), target)

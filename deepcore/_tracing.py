@@ -1,0 +1,138 @@
+"""What a trace needs to know of the host: numbers that Python computes anew before every run, and draws.
+
+A trace turns a computation on arrays into a program. Numbers that change from run to run without being on any device
+(the count of steps, a learning rate) are :class:`Number` objects while it runs, which remember how they were computed.
+"""
+
+from __future__ import annotations
+
+import operator
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from ._errors import CompileError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._typing import Raw
+
+
+class Tracer(Protocol):
+    """What records a program."""
+
+    def guard(self, condition: Callable[[], bool], holds: bool) -> bool:
+        """Remember that the program is right only where a condition on numbers of the host is what it is now."""
+        ...
+
+    def drawn(self, generator: Any, key: tuple[int, int]) -> None:
+        """Remember that a generator was drawn from, with a key."""
+        ...
+
+    def host_array(self, key: tuple[int, int], produce: Callable[[int, int], Raw]) -> Raw:
+        """Return an array that a function of a key makes, and remember to make it anew before every run."""
+        ...
+
+
+current: Final[ContextVar[Tracer | None]] = ContextVar("the trace that is being recorded", default=None)
+
+
+def is_tracing() -> bool:
+    """Return whether a program is being recorded, so that the values of arrays are not known."""
+    return current.get() is not None
+
+
+class Number:
+    """A number that Python computes anew before every run of a program.
+
+    Arithmetic gives further ones. A comparison gives what it is now, and restricts the program to where it is so.
+
+    Attributes
+    ----------
+    value
+        What it is now.
+    compute
+        Computes it anew.
+    """
+
+    __slots__ = ("compute", "value")
+    __array_ufunc__ = None  # an array of NumPy leaves arithmetic with it to it
+
+    def __init__(self, compute: Callable[[], Any], value: Any = None) -> None:
+        self.compute = compute
+        self.value = compute() if value is None else value
+
+    def map(self, function: Callable[[Any], Any]) -> Number:
+        """Return what a function makes of it."""
+        compute = self.compute
+        return Number(lambda: function(compute()), function(self.value))
+
+    def __float__(self) -> float:
+        msg = (
+            f"a number that changes from step to step (now {self.value}) is used as a constant of the program; "
+            "use arithmetic (x ** 0.5 instead of math.sqrt(x)), or Number.map(function)"
+        )
+        raise CompileError(msg)
+
+    def __int__(self) -> int:
+        return int(float(self))
+
+    def __index__(self) -> int:
+        return int(float(self))
+
+    def __bool__(self) -> bool:
+        truth: bool = operator.ne(self, 0)
+        return truth
+
+    def __hash__(self) -> int:
+        msg = "a number that changes from step to step cannot be a key"
+        raise CompileError(msg)
+
+    def __repr__(self) -> str:
+        return f"Number({self.value!r})"
+
+    def __neg__(self) -> Number:
+        return self.map(operator.neg)
+
+    def __abs__(self) -> Number:
+        return self.map(abs)
+
+
+def _arithmetic(function: Callable[[Any, Any], Any], *, turned: bool) -> Callable[[Number, Any], Any]:
+    def method(self: Number, other: Any) -> Any:
+        if isinstance(other, Number):
+            a, b = (other, self) if turned else (self, other)
+            return Number(lambda: function(a.compute(), b.compute()), function(a.value, b.value))
+        if not isinstance(other, (int, float)):
+            return NotImplemented
+        return self.map(lambda x: function(other, x)) if turned else self.map(lambda x: function(x, other))
+
+    return method
+
+
+def _comparison(function: Callable[[Any, Any], bool]) -> Callable[[Number, Any], Any]:
+    def method(self: Number, other: Any) -> Any:
+        if not isinstance(other, (int, float, Number)):
+            return NotImplemented
+        holds = bool(function(self.value, other.value if isinstance(other, Number) else other))
+        tracer = current.get()
+        if tracer is None:
+            return holds
+        if isinstance(other, Number):
+            return tracer.guard(lambda: function(self.compute(), other.compute()), holds)
+        return tracer.guard(lambda: function(self.compute(), other), holds)
+
+    return method
+
+
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow"):
+    _function = getattr(operator, _name)
+    setattr(Number, f"__{_name}__", _arithmetic(_function, turned=False))
+    setattr(Number, f"__r{_name}__", _arithmetic(_function, turned=True))
+for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
+    setattr(Number, f"__{_name}__", _comparison(getattr(operator, _name)))
+
+
+def value_of(x: Any) -> Any:
+    """Return what a number is now; anything else is itself."""
+    return x.value if isinstance(x, Number) else x

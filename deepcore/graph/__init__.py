@@ -1,0 +1,8 @@
+"""A computation as a graph of standard calls: recorded, simplified, drawn, and run."""
+
+from .compiled import Compiled as Compiled
+from .compiled import compile as compile
+from .program import Call as Call
+from .program import Draw as Draw
+from .program import Program as Program
+from .program import Value as Value

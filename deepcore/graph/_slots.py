@@ -1,0 +1,105 @@
+"""Places where state is kept, which a program reads before a run and writes after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .._tape import Leaf
+from .._tensor import Tensor, make
+
+if TYPE_CHECKING:
+    from .._typing import Raw
+
+
+class Slot(Protocol):
+    """A place where state is kept."""
+
+    @property
+    def place(self) -> tuple[Any, ...]:
+        """What tells it from other places."""
+        ...
+
+    def get(self) -> Any:
+        """Return what is there: an array, a number or None."""
+        ...
+
+    def put(self, value: Any) -> None:
+        """Set what is there."""
+        ...
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class TensorSlot:
+    """The array of a tensor."""
+
+    tensor: Tensor
+    name: str = ""
+
+    @property
+    def place(self) -> tuple[Any, ...]:
+        return (id(self.tensor), self.tensor._node is not None)
+
+    def get(self) -> Raw:
+        return self.tensor._data
+
+    def put(self, value: Raw) -> None:
+        tensor = self.tensor
+        tensor._data = value
+        if tensor._node is not None:
+            tensor._node = Leaf(value, tensor._device, tensor)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class GradientSlot:
+    """The array of the gradient of a tensor, or None."""
+
+    tensor: Tensor
+    name: str = ""
+
+    @property
+    def place(self) -> tuple[Any, ...]:
+        return (id(self.tensor), "grad")
+
+    def get(self) -> Raw | None:
+        gradient = self.tensor.grad
+        return None if gradient is None else gradient._data
+
+    def put(self, value: Raw | None) -> None:
+        self.tensor.grad = None if value is None else make(value, self.tensor._device)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class AttributeSlot:
+    """An attribute of an object: an array or a number."""
+
+    owner: Any
+    name: str
+
+    @property
+    def place(self) -> tuple[Any, ...]:
+        return (id(self.owner), self.name)
+
+    def get(self) -> Any:
+        return getattr(self.owner, self.name)
+
+    def put(self, value: Any) -> None:
+        setattr(self.owner, self.name, value)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ItemSlot:
+    """An item of a list or a dictionary: an array or a number."""
+
+    owner: Any
+    key: Any
+
+    @property
+    def place(self) -> tuple[Any, ...]:
+        return (id(self.owner), self.key)
+
+    def get(self) -> Any:
+        return self.owner[self.key]
+
+    def put(self, value: Any) -> None:
+        self.owner[self.key] = value

@@ -1,0 +1,129 @@
+"""The executor that every backend has: the program's calls one after another, each array forgotten after its last use.
+
+The program becomes the source of a Python function, which costs nothing but the calls themselves.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .._backend import NOTHING
+from .._tracing import Number
+from .program import Program, Value, leaves_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .._typing import Raw
+    from .program import Call
+
+
+class Source:
+    """The source of a function that runs a program, and the objects that its names stand for.
+
+    Attributes
+    ----------
+    lines
+        The lines of its body.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.lines: list[str] = []
+        self.names = {value: f"v{i}" for i, value in enumerate(_values(program))}
+        self._objects: dict[str, Any] = {}
+        self._of: dict[int, str] = {}
+        self._numbers: dict[int, str] = {}
+
+    def constant(self, x: Any, prefix: str = "c") -> str:
+        """Return a name that stands for an object."""
+        name = self._of.get(id(x))
+        if name is None:
+            name = self._of[id(x)] = f"{prefix}{len(self._objects)}"
+            self._objects[name] = x
+        return name
+
+    def begin(self) -> None:
+        """Write what comes first: numbers of the host, inputs, and draws."""
+        for i, number in enumerate(self.program.numbers()):
+            self._numbers[id(number)] = f"n{i}"
+            self.lines.append(f"n{i} = {self.constant(number.compute, 'f')}()")
+        if self.program.inputs:
+            self.lines.append(f"({', '.join(self.names[v] for v in self.program.inputs)},) = inputs")
+        for draw in self.program.draws:
+            self.lines.append(f"seed, draw = {self.constant(draw.generator, 'g')}._next()")
+            for value, produce in draw.arrays:
+                self.lines.append(f"{self.names[value]} = {self.constant(produce, 'f')}(seed, draw)")
+
+    def text(self, part: Any) -> str:
+        """Return the argument of a call."""
+        if isinstance(part, Value):
+            constants = self.program.constants
+            return self.constant(constants[part]) if part in constants else self.names[part]
+        if isinstance(part, Number):
+            return self._numbers[id(part)]
+        if not any(isinstance(x, (Value, Number)) for x in leaves_of(part)):
+            return repr(part) if type(part) in (int, bool, str, type(None)) else self.constant(part)
+        if isinstance(part, dict):
+            return f"{{{', '.join(f'{key!r}: {self.text(x)}' for key, x in part.items())}}}"
+        if isinstance(part, slice):
+            return f"slice({self.text(part.start)}, {self.text(part.stop)}, {self.text(part.step)})"
+        items = ", ".join(map(self.text, part))
+        return f"[{items}]" if isinstance(part, list) else f"({items},)"
+
+    def call(self, call: Call) -> None:
+        """Write a call."""
+        arguments = [*map(self.text, call.arguments), *(f"{k}={self.text(x)}" for k, x in call.parameters.items())]
+        results = ", ".join(self.names[v] for v in call.results)
+        targets = results if len(call.results) == 1 else f"({results})"
+        kernel = self.constant(self.program.device.kernels[call.operation], "k")
+        self.lines.append(f"{targets} = {kernel}({', '.join(arguments)})")
+
+    def function(self, signature: str) -> Callable[..., Any]:
+        """Return the function."""
+        text = "\n".join([f"def run({signature}):", *(f"    {line}" for line in self.lines)])
+        namespace = dict(self._objects)
+        exec(compile(text, "<program>", "exec"), namespace)  # noqa: S102  # made of names that are made here
+        run: Callable[..., Any] = namespace["run"]
+        return run
+
+
+def executor(program: Program) -> Callable[[Sequence[Raw]], Sequence[Raw]]:
+    """Return a function of the inputs that runs the program and gives the outputs."""
+    source = Source(program)
+    source.begin()
+    last = _last_uses(program)
+    for i, call in enumerate(program.calls):
+        source.call(call)
+        done = [source.names[value] for value in last.get(i, ()) if value not in program.constants]
+        if done:
+            source.lines.append(f"del {', '.join(done)}")
+    source.lines.append(f"return [{', '.join(map(source.text, program.outputs))}]")
+    run = source.function("inputs")
+    if program.device.current is NOTHING:
+        return run
+
+    def on_device(inputs: Sequence[Raw]) -> Sequence[Raw]:
+        with program.device.current:
+            outputs: Sequence[Raw] = run(inputs)
+            return outputs
+
+    return on_device
+
+
+def _values(program: Program) -> list[Value]:
+    found = [*program.inputs, *(value for draw in program.draws for value, _ in draw.arrays)]
+    return [*found, *(value for call in program.calls for value in call.results)]
+
+
+def _last_uses(program: Program) -> dict[int, list[Value]]:
+    """Return, by the position of a call, the values that nothing after it uses."""
+    seen: set[Value] = set(program.outputs)
+    found: dict[int, list[Value]] = {}
+    for i in range(len(program.calls) - 1, -1, -1):
+        call = program.calls[i]
+        for value in dict.fromkeys((*call.operands(), *call.results)):
+            if value not in seen:
+                seen.add(value)
+                found.setdefault(i, []).append(value)
+    return found
