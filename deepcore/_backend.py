@@ -23,7 +23,7 @@ from ._dtype import DTYPES, DType
 from ._errors import BackendError, DTypeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from ._typing import Kernel, Namespace, Raw, Shape
@@ -229,6 +229,19 @@ class Backend(ABC):
             those that the host draws, bit for bit.
         device
             Where the result is.
+        """
+        return None
+
+    def executor(self, program: Any) -> Callable[[Sequence[Raw]], Sequence[Raw]] | None:
+        """Return what runs a program: a function of its inputs that gives its outputs; None to call its operations.
+
+        An executor that keeps state in arrays of its own, which the next run overwrites, has the attribute
+        ``writes_in_place``, and a method ``move`` that makes it use new ones, because somebody holds the old.
+
+        Parameters
+        ----------
+        program
+            A :class:`deepcore.graph.Program`.
         """
         return None
 

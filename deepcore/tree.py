@@ -92,3 +92,8 @@ def tree_map(function: Callable[[Any], Any], tree: Any, *, model: Callable[[Any]
     if is_tree(tree):
         return {path: function(p) for path, p in tree.named_parameters()} if model is None else model(tree)
     return function(tree)
+
+
+def itself(model: Any) -> Any:
+    """Return a model as it is: for maps that go around models."""
+    return model

@@ -54,3 +54,47 @@ def adam(
         multiply(x, -lr, x)
         add(p, x, g)
     return gradient, m, v
+
+
+def adam_into(
+    out: Vector,
+    m_out: Vector,
+    v_out: Vector,
+    parameters: Vector,
+    gradient: Vector,
+    m: Vector,
+    v: Vector,
+    *,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    factor: float,
+    eps: float,
+    penalty: float,
+    decay: float,
+) -> None:
+    """Write new parameters and moments, which may take the places of the old ones. The gradient stays as it is."""
+    n = min(BLOCK, len(gradient))
+    scratch, square = np.empty(n, gradient.dtype), np.empty(n, gradient.dtype)
+    multiply, add = np.multiply, np.add
+    for start in range(0, len(gradient), BLOCK):
+        block = slice(start, start + BLOCK)
+        p, g, mean, variance = parameters[block], gradient[block], m_out[block], v_out[block]
+        x, y = scratch[: len(p)], square[: len(p)]
+        if penalty != 0:
+            g = add(g, multiply(p, penalty, y), y)
+        multiply(g, 1 - beta1, x)
+        multiply(m[block], beta1, mean)
+        add(mean, x, mean)
+        multiply(g, g, y)
+        multiply(y, 1 - beta2, y)
+        multiply(v[block], beta2, variance)
+        add(variance, y, variance)
+        np.sqrt(variance, x)
+        multiply(x, factor, x)
+        add(x, eps, x)
+        np.divide(mean, x, x)
+        if decay != 0:
+            add(x, multiply(p, decay, y), x)
+        multiply(x, -lr, x)
+        add(p, x, out[block])

@@ -11,6 +11,7 @@ import numpy as np
 from deepcore._backend import Backend, numpy_dtypes
 
 from ._adam import adam
+from ._plan import Executor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,6 +69,9 @@ class NumPyBackend(Backend):
 
     def to_host(self, array: Raw) -> np.ndarray[Any, Any]:
         return np.asarray(array)
+
+    def executor(self, program: Any) -> Any:
+        return Executor(program)
 
     @property
     def overrides(self) -> Mapping[str, Kernel]:

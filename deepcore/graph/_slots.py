@@ -28,6 +28,10 @@ class Slot(Protocol):
         """Set what is there."""
         ...
 
+    def handles(self) -> list[Any]:
+        """Return the objects by which somebody could hold the array that is there, besides the array."""
+        ...
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class TensorSlot:
@@ -49,6 +53,9 @@ class TensorSlot:
         if tensor._node is not None:
             tensor._node = Leaf(value, tensor._device, tensor)
 
+    def handles(self) -> list[Any]:
+        return []
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class GradientSlot:
@@ -68,6 +75,9 @@ class GradientSlot:
     def put(self, value: Raw | None) -> None:
         self.tensor.grad = None if value is None else make(value, self.tensor._device)
 
+    def handles(self) -> list[Any]:
+        return [self.tensor.grad]
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class AttributeSlot:
@@ -86,6 +96,9 @@ class AttributeSlot:
     def put(self, value: Any) -> None:
         setattr(self.owner, self.name, value)
 
+    def handles(self) -> list[Any]:
+        return []
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ItemSlot:
@@ -103,3 +116,6 @@ class ItemSlot:
 
     def put(self, value: Any) -> None:
         self.owner[self.key] = value
+
+    def handles(self) -> list[Any]:
+        return []

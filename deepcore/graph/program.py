@@ -118,6 +118,11 @@ class Program:
         What it does, in order.
     outputs
         The values that it gives, in order; one may be an input or a constant.
+    n_state
+        How many of the inputs, the first ones, are state.
+    updates
+        The outputs that are the state of the next run, by position, each with the position of the input that it is
+        then.
     """
 
     device: Device
@@ -126,6 +131,8 @@ class Program:
     constants: dict[Value, Raw] = field(default_factory=dict[Value, Any])
     calls: list[Call] = field(default_factory=list[Call])
     outputs: list[Value] = field(default_factory=list[Value])
+    n_state: int = 0
+    updates: list[tuple[int, int]] = field(default_factory=list[Any])
 
     def numbers(self) -> list[Number]:
         """Return the numbers that Python computes before every run, each once."""

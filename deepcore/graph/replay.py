@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .._backend import NOTHING
+from .._dtype import DType
 from .._tracing import Number
 from .program import Program, Value, leaves_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from .._typing import Raw
     from .program import Call
@@ -25,15 +26,23 @@ class Source:
     ----------
     lines
         The lines of its body.
+
+    Parameters
+    ----------
+    program
+        The program.
+    fixed
+        The arrays of values that are in the same place in every run, besides constants.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, fixed: Mapping[Value, Raw] | None = None) -> None:
         self.program = program
         self.lines: list[str] = []
         self.names = {value: f"v{i}" for i, value in enumerate(_values(program))}
         self._objects: dict[str, Any] = {}
         self._of: dict[int, str] = {}
         self._numbers: dict[int, str] = {}
+        self._fixed = {**program.constants, **(fixed or {})}
 
     def constant(self, x: Any, prefix: str = "c") -> str:
         """Return a name that stands for an object."""
@@ -48,8 +57,9 @@ class Source:
         for i, number in enumerate(self.program.numbers()):
             self._numbers[id(number)] = f"n{i}"
             self.lines.append(f"n{i} = {self.constant(number.compute, 'f')}()")
-        if self.program.inputs:
-            self.lines.append(f"({', '.join(self.names[v] for v in self.program.inputs)},) = inputs")
+        for i, value in enumerate(self.program.inputs):
+            if value not in self._fixed:
+                self.lines.append(f"{self.names[value]} = inputs[{i}]")
         for draw in self.program.draws:
             self.lines.append(f"seed, draw = {self.constant(draw.generator, 'g')}._next()")
             for value, produce in draw.arrays:
@@ -58,11 +68,11 @@ class Source:
     def text(self, part: Any) -> str:
         """Return the argument of a call."""
         if isinstance(part, Value):
-            constants = self.program.constants
-            return self.constant(constants[part]) if part in constants else self.names[part]
-        if isinstance(part, Number):
-            return self._numbers[id(part)]
-        if not any(isinstance(x, (Value, Number)) for x in leaves_of(part)):
+            return self.constant(self._fixed[part], "a") if part in self._fixed else self.names[part]
+        if isinstance(part, (Number, DType)):
+            raw_dtype = self.program.device.backend.raw_dtype
+            return self.constant(raw_dtype(part), "d") if isinstance(part, DType) else self._numbers[id(part)]
+        if not any(isinstance(x, (Value, Number, DType)) for x in leaves_of(part)):
             return repr(part) if type(part) in (int, bool, str, type(None)) else self.constant(part)
         if isinstance(part, dict):
             return f"{{{', '.join(f'{key!r}: {self.text(x)}' for key, x in part.items())}}}"
@@ -79,16 +89,16 @@ class Source:
         kernel = self.constant(self.program.device.kernels[call.operation], "k")
         self.lines.append(f"{targets} = {kernel}({', '.join(arguments)})")
 
-    def function(self, signature: str) -> Callable[..., Any]:
-        """Return the function."""
+    def function(self, signature: str, **objects: Any) -> Callable[..., Any]:
+        """Return the function, whose body knows further objects by their names."""
         text = "\n".join([f"def run({signature}):", *(f"    {line}" for line in self.lines)])
-        namespace = dict(self._objects)
+        namespace = {**self._objects, **objects}
         exec(compile(text, "<program>", "exec"), namespace)  # noqa: S102  # made of names that are made here
         run: Callable[..., Any] = namespace["run"]
         return run
 
 
-def executor(program: Program) -> Callable[[Sequence[Raw]], Sequence[Raw]]:
+def replay(program: Program) -> Callable[[Sequence[Raw]], Sequence[Raw]]:
     """Return a function of the inputs that runs the program and gives the outputs."""
     source = Source(program)
     source.begin()

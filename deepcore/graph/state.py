@@ -11,7 +11,7 @@ import functools
 import sys
 import sysconfig
 from pathlib import Path
-from types import CodeType, FunctionType, MethodType, ModuleType
+from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from .._errors import CompileError
@@ -52,7 +52,11 @@ class State:
         The places, in order.
     modes
         The models in it, whose mode a program depends on.
+    number
+        A short name for its structure.
     """
+
+    number: int = -1
 
     def __init__(self, roots: Iterable[Any]) -> None:
         self.slots: list[Slot] = []
@@ -60,6 +64,10 @@ class State:
         self._seen: set[int] = set()
         self._tensors: dict[int, tuple[Tensor, str]] = {}
         self._held: set[int] = set()  # tensors whose arrays belong to another slot
+        self._edges: list[tuple[Any, Any, Any]] = []  # what leads to what: a container, a key and an object in it
+        self._is_connected: Callable[[], bool] | None = None
+        self._left: list[Any] | None = None
+        self._places: list[Slot] | None = None
         for root in roots:
             self._find(root, "")
         for tensor, name in self._tensors.values():
@@ -92,8 +100,42 @@ class State:
                 self._held.update(map(id, getattr(slot, "holds", ())))
         elif hasattr(x, "training"):
             self.modes.append(x)
-        for key, child in _inside(x):
-            self._find(child, f"{name}.{key}" if name and key else name or key)
+        for container, key, child in _inside(x):
+            if isinstance(child, _ATOMS):
+                continue
+            if container is not None:
+                self._edges.append((container, key, child))
+            part = "" if isinstance(x, FunctionType) else str(key)
+            self._find(child, f"{name}.{part}" if name and part else name or part)
+
+    # ------------------------------------------------------------------------------------------------ from run to run
+
+    def arrays(self) -> list[Any]:
+        """Return the arrays in the slots, in order."""
+        return [slot.get() for slot in self._array_slots()]
+
+    def _array_slots(self) -> list[Slot]:
+        if self._places is None:
+            self._places = [slot for slot in self.slots if hasattr(slot.get(), "dtype")]
+        return self._places
+
+    def leave(self) -> None:
+        """Remember the state as it is now."""
+        self._left = [slot.get() for slot in self.slots]
+
+    def is_as_left(self) -> bool:
+        """Whether everything is as it was remembered: what leads to the state, and the arrays in it."""
+        if self._left is None:
+            return False
+        if self._is_connected is None:
+            self._is_connected = _connection(self._edges)
+        if not self._is_connected():
+            return False
+        for slot, left in zip(self.slots, self._left, strict=True):
+            now = slot.get()
+            if now is not left and not isinstance(now, (int, float)):
+                return False
+        return True
 
     def structure(self) -> tuple[Any, ...]:
         """Return what a program relies on: the places, and the shapes and types of what is there."""
@@ -104,32 +146,55 @@ class State:
         return tuple([model.training for model in self.modes])
 
 
-def _inside(x: Any) -> Iterable[tuple[str, Any]]:
-    """Return the objects that an object holds, with what they are called."""
+def _inside(x: Any) -> Iterable[tuple[Any, Any, Any]]:
+    """Return what an object holds: for each object the container, None if it was made for this, and the key in it."""
     if isinstance(x, Stateful):
-        return [("", child) for child in x.state_children()]
+        return [(None, "", child) for child in x.state_children()]
     if isinstance(x, dict):
-        return [(str(key), item) for key, item in x.items()]
+        return [(x, key, item) for key, item in x.items()]
     if isinstance(x, (list, tuple, set, frozenset)):
-        return [(str(i), item) for i, item in enumerate(x)]
+        return [(x if isinstance(x, (list, tuple)) else None, i, item) for i, item in enumerate(x)]
     if isinstance(x, (FunctionType, MethodType, functools.partial)):
-        return [("", referred) for referred in referred_by(x)]
+        return referred_by(x)
     if hasattr(x, "__dict__") and not _is_foreign(x):
-        return list(vars(x).items())
+        return [(vars(x), key, item) for key, item in list(vars(x).items())]
     return ()
 
 
-def referred_by(function: Any) -> list[Any]:
-    """Return the objects that a function refers to: free variables, global variables, itself, and given arguments."""
+def _connection(edges: list[tuple[Any, Any, Any]]) -> Callable[[], bool]:
+    """Return a function that says whether every container still holds what it held, under the same key."""
+    names: dict[str, Any] = {}
+    tests: list[str] = []
+    for i, (container, key, child) in enumerate(edges):
+        names |= {f"c{i}": container, f"k{i}": key, f"x{i}": child}
+        found = f"c{i}.cell_contents" if isinstance(container, CellType) else f"c{i}[k{i}]"
+        tests.append(f"{found} is x{i}")
+    lists = {id(container): container for container, _, _ in edges if isinstance(container, list)}
+    for i, container in enumerate(lists.values()):
+        names[f"l{i}"] = container
+        tests.append(f"len(l{i}) == {len(container)}")
+    test = eval(f"lambda: {' and '.join(tests) or 'True'}", names)  # noqa: S307  # made of names that are made here
+
+    def is_connected() -> bool:
+        try:
+            return bool(test())
+        except (LookupError, ValueError):
+            return False
+
+    return is_connected
+
+
+def referred_by(function: Any) -> list[tuple[Any, Any, Any]]:
+    """Return what a function refers to: free variables, global variables, itself, and given arguments."""
     if isinstance(function, functools.partial):
-        return [function.func, *function.args, *function.keywords.values()]
+        given = [function.func, *function.args, *function.keywords.values()]
+        return [(None, "", x) for x in given]
     if isinstance(function, MethodType):
-        return [function.__self__, function.__func__]
-    if not isinstance(function, FunctionType):
-        return []
+        return [(None, "", function.__self__), (None, "", function.__func__)]
     names = set[str]() if _is_library(function) else set(_names_in(function.__code__))
-    cells = [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
-    return [*cells, *(function.__globals__[name] for name in sorted(names) if name in function.__globals__)]
+    cells = [(cell, "", cell.cell_contents) for cell in function.__closure__ or () if _is_filled(cell)]
+    known = function.__globals__
+    return [*cells, *((known, name, known[name]) for name in sorted(names) if name in known)]
 
 
 def _is_filled(cell: Any) -> bool:

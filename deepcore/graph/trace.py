@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from .._backend import EXTENSIONS, Extension, Kernels
-from .._dtype import DTYPES, bool_
-from .._errors import CompileError
+from .._dtype import DTYPES, as_dtype, bool_
+from .._errors import CompileError, DTypeError
 from .._tracing import Number, current, value_of
 from .program import Call, Draw, Program, Value, leaves_of
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from .._device import Device
+    from .._dtype import DType
     from .._typing import Kernel, Raw, Shape
 
 _OPERATORS: Final = {
@@ -52,6 +53,7 @@ _COMPARISONS: Final = {
 _DATA_DEPENDENT: Final = frozenset({"nonzero", "unique_all", "unique_counts", "unique_inverse", "unique_values"})
 """Operations whose results have shapes that depend on values."""
 
+_ATOMS: Final = (int, float, bool, complex, str, type(None))
 _UNARY: Final = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_invert"}
 
 
@@ -271,7 +273,18 @@ class Trace:
             return type(part)(*items) if hasattr(part, "_fields") else type(part)(items)
         if isinstance(part, dict):
             return {key: self._written(x, found) for key, x in part.items()}
-        return self.value(part) if _is_array(part) else part
+        if _is_array(part):
+            return self.value(part)
+        return part if type(part) in _ATOMS else self._dtype(part) or part
+
+    def _dtype(self, part: Any) -> DType | None:
+        """Return deepcore's data type for one of the library's; a program knows no library."""
+        if part is None or part is ... or isinstance(part, slice):
+            return None
+        try:
+            return self.device.backend.dtypes.get(part) or as_dtype(part)
+        except (DTypeError, TypeError):
+            return None
 
     # ------------------------------------------------------------------------------------------------ what is asked
 

@@ -32,10 +32,14 @@ class VectorSlot:
         return self.block.parameters
 
     def get(self) -> Raw:
+        self.block.is_current()
         return self.block.flat
 
     def put(self, value: Raw) -> None:
         self.block.hold(value)
+
+    def handles(self) -> list[Any]:
+        return [p._data for p in self.block.parameters]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -65,6 +69,9 @@ class StateSlot:
     def put(self, value: Any) -> None:
         self._state()[self.key] = value
 
+    def handles(self) -> list[Any]:
+        return []
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class AverageSlot:
@@ -82,6 +89,9 @@ class AverageSlot:
 
     def put(self, value: Raw) -> None:
         self.averages[self.i] = (value, self.averages[self.i][1])
+
+    def handles(self) -> list[Any]:
+        return []
 
 
 def of_block(block: Block) -> Iterator[Slot]:

@@ -9,8 +9,7 @@ from .._sweep import op
 from .._tape import Bundle, Leaf, Output
 from .._tensor import Tensor, make
 from ..ops.complex_numbers import conjugate
-from ..tree import tree_map
-from .variable import itself
+from ..tree import itself, tree_map
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

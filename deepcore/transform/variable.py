@@ -9,7 +9,7 @@ from .._record import composite
 from .._sweep import op
 from .._tape import Leaf, Node
 from .._tensor import Tensor, make
-from ..tree import leaves, tree_map
+from ..tree import itself, leaves, tree_map
 
 if TYPE_CHECKING:
     from .._typing import Array, Namespace
@@ -58,11 +58,6 @@ def _variable(x: Any) -> Any:
 def closed(tree: Any, *, keep: bool) -> Any:
     """Return a result as the caller gets it: with its graph where that leads to something of the caller's."""
     return tree if keep else tree_map(_stopped, tree, model=itself)
-
-
-def itself(model: Any) -> Any:
-    """Return a model as it is."""
-    return model
 
 
 def nodes(*trees: Any) -> set[Node]:

@@ -293,7 +293,7 @@ def test_state_that_cannot_be_seen_is_named_or_refused() -> None:
     drawer = types.ModuleType("drawer")  # what modules hold is not looked through
 
     def step(x: dc.Tensor) -> dc.Tensor:
-        drawer.kept = x + 1
+        vars(drawer)["kept"] = x + 1
         return x
 
     with pytest.raises(dc.CompileError, match=r"are held by something .* state="):

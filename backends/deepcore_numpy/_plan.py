@@ -1,0 +1,121 @@
+"""Programs on preallocated arrays: what is computed is written where it stays, and views cost nothing.
+
+A layout decides once where each value of a program is. State (parameters, moments, gradients) has arrays of its own,
+which are written in place; values in between share memory when their lives do not overlap; reshapes, slices and
+transposes of all these are views that are made once; and a vector that is put together of several arrays is where
+these are computed in the first place. What is left to do in a run is a line of Python for each computation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deepcore.graph.replay import Source
+
+from ._layout import Layout
+from ._writers import REDUCTIONS, UFUNCS, WRITERS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from deepcore.graph.program import Call, Program
+
+
+class Executor:
+    """A program on arrays of its own.
+
+    State that it has written stays in these arrays, and is overwritten by the next run. Whoever finds that somebody
+    holds them calls :meth:`move` before.
+
+    Parameters
+    ----------
+    program
+        The program.
+
+    Attributes
+    ----------
+    kept
+        The arrays in which state is kept, and their memory.
+    """
+
+    kept: list[Any]
+    writes_in_place = True
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.move()
+
+    def move(self) -> None:
+        """Leave the arrays to whoever holds them, and go on with new ones."""
+        self.layout = Layout(self.program)
+        self._run = _function(self.layout)
+        homes = [*self.layout.outputs.values(), *(home for _, home in self.layout.state)]
+        memory = {id(home.base): home.base for home in homes if home.base is not None}
+        self.kept = [*homes, *memory.values()]
+
+    def __call__(self, inputs: Sequence[Any]) -> Sequence[Any]:
+        """Run the program: state comes back in the arrays in which it is kept, results in new ones."""
+        for i, home in self.layout.state:
+            if inputs[i] is not home:
+                np.copyto(home, inputs[i])
+        outputs: Sequence[Any] = self._run(inputs)
+        return outputs
+
+
+def _function(layout: Layout) -> Any:
+    """Return the function that runs a program."""
+    program = layout.program
+    source = Source(program, layout.arrays)
+    source.begin()
+    for call in program.calls:
+        if not all(value in layout.arrays and layout.is_view(call) for value in call.results):
+            _write(source, call, layout)
+    kept = layout.outputs
+    moved = {i: home for i, home in kept.items() if layout.arrays.get(program.outputs[i]) is not home}
+    for i in moved:  # all are read before one is written: two may change places
+        source.lines.append(f"t{i} = copied({source.text(program.outputs[i])})")
+    source.lines += [f"copyto({source.constant(home, 'a')}, t{i})" for i, home in moved.items()]
+    texts = [
+        source.constant(kept[i], "a") if i in kept else f"copied({source.text(value)})"
+        for i, value in enumerate(program.outputs)
+    ]
+    source.lines.append(f"return [{', '.join(texts)}]")
+    return source.function("inputs", copyto=np.copyto, copied=np.array)
+
+
+def _write(source: Source, call: Call, layout: Layout) -> None:
+    """Write the line for a call."""
+    out = [layout.arrays.get(value) for value in call.results]
+    if any(array is None for array in out):
+        source.call(call)
+        return
+    targets = ", ".join(source.constant(array, "a") for array in out)
+    arguments = ", ".join(map(source.text, call.arguments))
+    name = call.operation
+    if name == "concat":
+        _concatenate(source, call, layout)
+    elif name in UFUNCS:
+        into = "out=" if name in ("maximum", "minimum") else ""  # NumPy deprecates their third positional argument
+        source.lines.append(f"{source.constant(UFUNCS[name], 'k')}({arguments}, {into}{targets})")
+    elif name == "matmul":
+        source.lines.append(f"{source.constant(np.matmul, 'k')}({arguments}, {targets})")
+    elif name in REDUCTIONS:
+        options = "".join(f", {key}={source.text(x)}" for key, x in ({"axis": None} | call.parameters).items())
+        source.lines.append(f"{source.constant(REDUCTIONS[name], 'k')}({arguments}{options}, out={targets})")
+    else:
+        options = "".join(f", {key}={source.text(x)}" for key, x in call.parameters.items())
+        source.lines.append(f"{source.constant(WRITERS[name], 'k')}({targets}, {arguments}{options})")
+
+
+def _concatenate(source: Source, call: Call, layout: Layout) -> None:
+    """Copy those parts that are not already in their place."""
+    (out,) = (layout.arrays[value] for value in call.results)
+    start = 0
+    for value in call.arguments[0]:
+        place = out[start : start + value.size]
+        start += value.size
+        array = layout.arrays.get(value)
+        if array is None or array.__array_interface__["data"] != place.__array_interface__["data"]:
+            source.lines.append(f"copyto({source.constant(place, 'a')}, {source.text(value)})")

@@ -1,0 +1,118 @@
+"""A program with what the host does around it: reading and writing state, numbers, and conditions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from sys import getrefcount
+from typing import TYPE_CHECKING, Any
+
+from .._tensor import make
+from .._tracing import Number
+from ..tree import itself, tree_map
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .._device import Device
+    from .._typing import Raw
+    from ._slots import Slot
+    from .program import Program
+
+
+class Result(int):
+    """The place of an array among the results of a function, or of an argument among its arguments."""
+
+    __slots__ = ()
+
+
+@dataclass(eq=False, slots=True)
+class Plan:
+    """A program and how a backend runs it, with what the host has to do around it.
+
+    A program that keeps state in arrays of its own overwrites them in the next run, unless somebody else holds one of
+    them: a tensor that was detached, a graph. Python counts the references to every object, so the plan knows.
+
+    Attributes
+    ----------
+    program
+        The program.
+    run
+        Runs it: a function of the inputs that gives the outputs.
+    guards
+        Conditions on numbers of the host under which it is right, each with what it has to be.
+    written
+        The slots whose arrays are its first outputs.
+    numbers
+        The slots that have another number after a run, each with what computes it.
+    form
+        The result, with the places of arrays.
+    """
+
+    program: Program
+    run: Any
+    guards: list[tuple[Callable[[], bool], bool]]
+    written: list[Slot]
+    numbers: list[tuple[Slot, Any]]
+    form: Any
+    _watched: list[Any] = field(default_factory=list[Any])
+    _counts: list[int] = field(default_factory=list[int])
+    _idle: list[int] = field(default_factory=list[int])
+
+    def applies(self) -> bool:
+        """Whether the program is right for the numbers of the host as they are now."""
+        return not self.guards or all(condition() is holds for condition, holds in self.guards)
+
+    def secure(self, *, again: bool) -> None:
+        """See to it that nobody holds the arrays that the next run writes to.
+
+        Parameters
+        ----------
+        again
+            Whether the state is in these arrays, because this plan was the last to write it.
+        """
+        if not getattr(self.run, "writes_in_place", False):
+            return
+        if again:
+            held = list(map(getrefcount, self._watched)) != self._counts
+        else:
+            held = list(map(getrefcount, self.run.kept)) != self._idle
+        if held:
+            self._watched = []
+            self.run.move()
+            self._idle = list(map(getrefcount, self.run.kept))
+
+    def __call__(self, state: Sequence[Raw], arguments: Sequence[Raw], device: Device) -> tuple[Any, bool]:
+        """Run the program, and do what the function did besides.
+
+        Returns
+        -------
+        result
+            What the function returns.
+        moved
+            Whether state is in other arrays than before.
+        """
+        numbers = [(slot, value.compute() if isinstance(value, Number) else value) for slot, value in self.numbers]
+        inputs = [*state, *arguments]
+        outputs = self.run(inputs)
+        moved = False
+        places = dict(self.program.updates)
+        for i, slot in enumerate(self.written):
+            if i not in places or outputs[i] is not inputs[places[i]]:
+                slot.put(outputs[i])
+                moved = True
+        for slot, number in numbers:
+            slot.put(number)
+        results = outputs[len(self.written) :]
+        if type(self.form) is Result:
+            return make(results[self.form], device), moved
+
+        def leaf(x: Any) -> Any:
+            return make(results[x], device) if isinstance(x, Result) else x
+
+        return tree_map(leaf, self.form, model=itself), moved
+
+    def watch(self) -> None:
+        """Remember who holds the arrays of the state, now that nobody else does."""
+        if getattr(self.run, "writes_in_place", False):
+            self._watched = [*self.run.kept, *(handle for slot in self.written for handle in slot.handles())]
+            self._counts = list(map(getrefcount, self._watched))
