@@ -6,12 +6,15 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from .. import ops
 from .._dtype import float32
-from .._errors import ConfigError
+from .._errors import ConfigError, GradientError
 from .._sweep import sweep
 from .._tape import enable_grad
 from .._tensor import Tensor, make
+from ..ops.creation import asarray
 from ._module import Module, observers
 from .activation import HardSigmoid, Sigmoid, Softsign, Tanh
 
@@ -123,7 +126,7 @@ def unit_report(
     loss
         A function of predictions and targets, whose value is one number.
     inputs, targets
-        The batch, whose first axis are the samples, on the model's device.
+        The batch, whose first axis are the samples. Tensors are on the model's device; NumPy arrays are moved there.
     margin
         How near to an end a value is saturated, as a share of the range, from 0 up to, but without, ½. With the
         default, values of a sigmoid are below 0.01 or above 0.99, where its slope is less than 4 % of its largest.
@@ -132,6 +135,8 @@ def unit_report(
     ------
     ConfigError
         If the margin is outside its range.
+    GradientError
+        If the loss is not a tensor of one element.
 
     Notes
     -----
@@ -164,7 +169,11 @@ def unit_report(
     if not 0.0 <= margin < 0.5:
         msg = f"unit_report: margin is a share of the range, from 0 up to, but without, ½, not {margin}"
         raise ConfigError(msg)
-    results, value = _computed(model, loss, inputs, targets)
+    results, value = _computed(model, loss, *(_on_device(x, model) for x in (inputs, targets)))
+    if not isinstance(value, Tensor) or value.size != 1:
+        what = f"a tensor of shape {value.shape}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+        msg = f"unit_report: the loss must return a tensor of one element, and it returned {what}"
+        raise GradientError(msg)
     layers = dict(_layers(model, results))
     parameters = [p for module in layers.values() for p in _own_parameters(module) if p.requires_grad]
     watched = [y for path in layers for y in results[id(layers[path])]] + list(parameters)
@@ -175,20 +184,24 @@ def unit_report(
     )
 
 
-def _computed(model: Module, loss: Any, inputs: Any, targets: Any) -> tuple[dict[int, list[Tensor]], Tensor]:
+def _on_device(x: Any, model: Module) -> Any:
+    return asarray(x, device=model.device) if isinstance(x, np.ndarray) else x
+
+
+def _computed(model: Module, loss: Any, inputs: Any, targets: Any) -> tuple[dict[int, list[Tensor]], Any]:
     """Return what every module gave, by its id, in the order in which they were first called, and the loss."""
     modes = [(module, module.training) for _, module in model.named_modules()]
     results: dict[int, list[Tensor]] = {}
     inside = {id(module) for module, _ in modes}
 
     def observe(module: Module, result: Any) -> None:
-        if id(module) in inside and isinstance(result, Tensor) and result.dtype.is_inexact:
+        if id(module) in inside and isinstance(result, Tensor) and result.ndim and result.dtype.is_inexact:
             results.setdefault(id(module), []).append(result)
 
     observers.append(observe)
     try:
         with enable_grad():
-            value: Tensor = loss(model.eval()(inputs), targets)
+            value = loss(model.eval()(inputs), targets)
     finally:
         observers.remove(observe)
         for module, training in modes:

@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 
 import deepcore as dc
-from deepcore import data
+from deepcore import data, nn
+from deepcore.optim.schedules import InverseTimeDecay
+from deepcore.random import Generator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,6 +152,14 @@ def test_what_a_falling_learning_rate_buys(example: Load) -> None:
     assert falling["1 / (1 + t)"] == min(falling.values()) == pytest.approx(1 / 400, rel=0.15)
 
 
+def test_a_learning_rate_of_one_over_time_takes_the_mean(example: Load) -> None:
+    g = Generator(0)
+    mean = sum((g.normal((50,)) for _ in range(100)), start=dc.zeros(50)) / 100
+    schedule = InverseTimeDecay(1.0, rate=1.0)
+    square = example("learning_rate_decay").mean_square(schedule, steps=100, copies=50)
+    assert square == pytest.approx(dc.mean(mean**2).item(), rel=1e-4)
+
+
 def test_what_the_optimizers_of_textbooks_are(example: Load) -> None:
     figures = example("textbook_optimizers").main().values()
     momentum, dampened, adam, first = figures
@@ -193,6 +203,16 @@ def test_the_divergence_of_the_variational_autoencoder(example: Load) -> None:
     z = mean + np.exp(0.5 * log_variance) * draws
     expected = (0.5 * z**2 - 0.5 * draws**2 - 0.5 * log_variance).sum(axis=2).mean()  # E_q[ln q - ln p]
     assert module.losses(model, x)[1].item() == pytest.approx(expected, rel=0.02)
+
+
+def test_draws_of_the_variational_autoencoder_have_its_mean_and_variance(example: Load) -> None:
+    model = example("vae").VAE(pixels=4, hidden=3, code=2)
+    model.decoder = nn.Identity()
+    with dc.no_grad():
+        model.encoder[1].bias[:] = dc.asarray([1.0, -2.0, 2.0, -1.0])
+        z, mean, log_variance = model(dc.tile(dc.asarray([[0.0, 1.0, 0.5, 0.2]]), (20_000, 1)))
+    assert dc.mean(z, axis=0).numpy() == pytest.approx(mean[0, :].numpy(), abs=0.1)
+    assert dc.var(z, axis=0).numpy() == pytest.approx(np.exp(log_variance[0, :].numpy()), rel=0.1)
 
 
 def test_a_generator_spreads_over_the_ring(example: Load) -> None:

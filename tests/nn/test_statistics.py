@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 import deepcore as dc
 from deepcore import nn
+from deepcore.nn._module import observers
 from deepcore.random import Generator
 
 if TYPE_CHECKING:
@@ -157,9 +158,39 @@ def test_nothing_of_the_model_is_left_changed_by_an_error() -> None:
     with pytest.raises(dc.ShapeError):
         nn.unit_report(net, nn.MSE(), dc.ones((3, 2)), dc.ones((3, 1)))
     assert all(module.training for _, module in net.named_modules())
-    from deepcore.nn._module import observers
-
     assert observers == []
+
+
+def test_numpy_arrays_are_moved_to_the_model(device: Device) -> None:
+    net, x, t = model(device), X.astype(np.float32), T.astype(np.float32)
+    assert nn.unit_report(net, nn.MSE(), x, t).loss == nn.unit_report(net, nn.MSE(), on(device, X), on(device, T)).loss
+
+
+def test_results_that_are_no_units_have_no_row() -> None:
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            self.dense = nn.Dense(2, 2)
+            self.parts = [nn.Identity(), nn.Identity(), nn.Identity()]
+
+        def forward(self, x: dc.Tensor) -> dc.Tensor:
+            y = self.dense(x)
+            number, (_, whole) = self.parts[0](y.sum()), self.parts[1]((y, dc.astype(y, dc.int64)))
+            return number + dc.sum(self.parts[2](whole))
+
+    report = nn.unit_report(Both(), lambda y, _: y, dc.ones((3, 2)), None)
+    assert [layer.path for layer in report.layers] == ["dense"]
+
+
+def test_the_loss_is_one_number() -> None:
+    net, x = nn.Sequential(nn.Dense(2, 1)), dc.ones((3, 2))
+
+    def number(y: dc.Tensor, _: object) -> Any:
+        return 1.0
+
+    with pytest.raises(dc.GradientError, match=r"a tensor of one element, and it returned a tensor of shape \(3, 1\)"):
+        nn.unit_report(net, lambda y, _: y, x, None)
+    with pytest.raises(dc.GradientError, match="it returned a float"):
+        nn.unit_report(net, number, x, None)
 
 
 def test_under_no_grad_gradients_are_there_too() -> None:
