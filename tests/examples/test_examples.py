@@ -179,6 +179,18 @@ def test_a_denoising_autoencoder_is_better_than_any_linear_map(example: Load) ->
     assert linear < 0.6 * projected < 0.2 * noise
 
 
+def test_the_linear_maps_that_denoise_are_the_projection_and_the_best_one(example: Load) -> None:
+    rng = np.random.default_rng(0)
+    training = rng.normal(size=(50, 6)) @ rng.normal(size=(6, 6)) + 1.0
+    mean, noisy = training.mean(axis=0), rng.normal(size=(20, 6))
+    C = np.cov(training, rowvar=False, bias=True)
+    P = np.linalg.eigh(C)[1][:, -3:]  # in ascending order of the variances
+    best = C @ np.linalg.inv(C + 0.5**2 * np.eye(6)) @ P @ P.T  # argmin of E|x̃ A - x|² of rank 3, for centred x
+    projected, shrunk = example("denoising_autoencoder").projections(dc.asarray(training), dc.asarray(noisy), 3)
+    assert projected.numpy() == pytest.approx(mean + (noisy - mean) @ P @ P.T, rel=1e-9, abs=1e-9)
+    assert shrunk.numpy() == pytest.approx(mean + (noisy - mean) @ best, rel=1e-9, abs=1e-9)
+
+
 def test_a_variational_autoencoder_raises_its_bound(example: Load) -> None:
     figures = example("vae").main(epochs=15)
     assert figures["-ELBO after"] < 0.65 * figures["-ELBO before"]
