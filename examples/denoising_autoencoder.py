@@ -2,9 +2,9 @@
 
 Images x are given as x̃ = x + ε with ε ~ N(0, ½²), and the network is trained to return x itself:
 
-    h = max(0, x̃ W₁ + b₁)      x̂ = σ(c W₃ + b₃)  with the code  c = h W₂ + b₂      L = mean (x̂ - x)²
+    h = max(0, x̃ W₁ + b₁)      c = h W₂ + b₂      k = max(0, c W₃ + b₃)      x̂ = σ(k W₄ + b₄)      L = mean (x̂ - x)²
 
-The code has 16 numbers. Principal components give the linear maps to compare it with: the projection of the noisy
+The code c has 16 numbers. Principal components give the linear maps to compare it with: the projection of the noisy
 image on the 16 directions in which images vary most, and the best of all linear maps through 16 numbers, which also
 shrinks each component by λ / (λ + ½²), where λ is its variance (the filter of N. Wiener). Both remove most of the
 noise, and the network more. All errors are of images that were not trained on.

@@ -1,4 +1,4 @@
-"""A variational autoencoder draws digits that are nearer to real ones than images of independent pixels are.
+"""A variational autoencoder draws digits that are nearly as near to real ones as other real ones are.
 
 An image x is generated from a code z ~ N(0, I) of 8 numbers, pixel by pixel, x_i ~ Bernoulli(p_i(z)). The encoder
 gives a Gaussian q(z|x) = N(μ, diag σ²). The log likelihood has a lower bound, the ELBO, whose negative is the loss:
