@@ -57,7 +57,12 @@ op = Operations()
 
 
 def sweep(
-    roots: dict[Node, Any], *, targets: Iterable[Node] | None = None, lift: Lift | None = None, release: bool = True
+    roots: dict[Node, Any],
+    *,
+    targets: Iterable[Node] | None = None,
+    through: bool = False,
+    lift: Lift | None = None,
+    release: bool = True,
 ) -> dict[Node, Any]:
     """Return the cotangent of every leaf below the roots, or of the targets alone.
 
@@ -67,6 +72,8 @@ def sweep(
         The cotangent of each result.
     targets
         Nodes to stop at. Only what lies between them and the roots is computed.
+    through
+        Whether to go on behind a target, to those that it was computed from.
     lift
         Makes a tensor of a saved raw array, its node and the node that saved it. When given, rules run on tensors and
         are recorded, so that the cotangents can be differentiated again; otherwise they run on raw arrays.
@@ -85,7 +92,8 @@ def sweep(
             continue
         if node.primitive is None if wanted is None else node in wanted:
             found[node] = _conjugated(dy, node, recorded=recorded)
-            continue
+            if not through:
+                continue
         if node.primitive is None or (active is not None and active.isdisjoint(node.parents)):
             continue
         contributions = _operand_cotangents if node.device.current is NOTHING else _on_its_device

@@ -25,4 +25,4 @@ def main(data_dir: str | None = None, epochs: int = 10) -> float:
 
 
 if __name__ == "__main__":
-    print(f"accuracy on the test images: {main(*sys.argv[1:2]):.2%}")
+    print(f"accuracy on the test images: {main(sys.argv[1] if sys.argv[1:] else None):.2%}")

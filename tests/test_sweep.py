@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import deepcore as dc
+from deepcore._sweep import sweep
 from deepcore._tape import Leaf
 from deepcore.testing import assert_close, check_grads
 
@@ -159,6 +160,22 @@ def test_no_grad_ends_with_an_error() -> None:
     with pytest.raises(ZeroDivisionError), dc.no_grad():
         raise ZeroDivisionError
     assert dc.is_grad_enabled()
+
+
+def test_a_sweep_stops_at_its_targets_or_goes_through_them(device: Device) -> None:
+    def swept(*, through: bool) -> dict[str, float]:
+        x = leaf(3.0, device)
+        y = x * x
+        z = y * y + x  # x is reached through y and past it
+        nodes = {name: t._node for name, t in (("x", x), ("y", y)) if t._node is not None}
+        assert z._node is not None
+        roots = {z._node: device.kernels.ones_like(z._data)}
+        found = sweep(roots, targets=nodes.values(), through=through)
+        assert set(found) == set(nodes.values())
+        return {name: float(found[node]) for name, node in nodes.items()}
+
+    assert swept(through=False) == {"x": 1.0, "y": 18.0}
+    assert swept(through=True) == {"x": 1.0 + 18.0 * 6.0, "y": 18.0}
 
 
 # ----------------------------------------------------------------------------------------------------- higher orders

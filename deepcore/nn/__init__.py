@@ -5,6 +5,9 @@ from ._hooks import HookHandle as HookHandle
 from ._loss import Loss as Loss
 from ._module import Module as Module
 from ._parameter import Parameter as Parameter
+from ._statistics import LayerUnits as LayerUnits
+from ._statistics import UnitReport as UnitReport
+from ._statistics import unit_report as unit_report
 from ._summary import summary as summary
 from .absolute_error import MAE as MAE
 from .absolute_error import Huber as Huber
