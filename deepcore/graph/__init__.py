@@ -2,7 +2,10 @@
 
 from .compiled import Compiled as Compiled
 from .compiled import compile as compile
+from .passes import cleaned as cleaned
+from .passes import expanded as expanded
 from .program import Call as Call
 from .program import Draw as Draw
 from .program import Program as Program
 from .program import Value as Value
+from .traced import traced as traced

@@ -54,7 +54,7 @@ class Compiled(Generic[P, R]):
         """Run the function: as a program where there is one, and otherwise to record one."""
         if current.get() is not None:
             return self.function(*args, **kwargs)  # within another function that is being recorded
-        arguments, form = _taken(args, kwargs)
+        arguments, form = taken(args, kwargs)
         state = self._known
         again = state is not None and self._objects == form and state.is_as_left()
         if not again or state is None:
@@ -121,11 +121,11 @@ class Compiled(Generic[P, R]):
         return result
 
 
-def _taken(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Tensor], Any]:
+def taken(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Tensor], Any]:
     """Return the tensors among arguments, and the arguments with the places of these."""
     arguments: list[Tensor] = []
 
-    def taken(x: Any) -> Any:
+    def leaf(x: Any) -> Any:
         if not isinstance(x, Tensor):
             if device_of(x) is None or not hasattr(x, "shape"):
                 return x
@@ -133,7 +133,7 @@ def _taken(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Tensor],
         arguments.append(x)
         return Result(len(arguments) - 1)
 
-    form = tree_map(taken, (args, kwargs), model=itself)
+    form = tree_map(leaf, (args, kwargs), model=itself)
     return arguments, form
 
 

@@ -123,6 +123,8 @@ class Program:
     updates
         The outputs that are the state of the next run, by position, each with the position of the input that it is
         then.
+    initial
+        The arrays that state had when it was recorded, where the program is that of a function that was not compiled.
     """
 
     device: Device
@@ -133,6 +135,7 @@ class Program:
     outputs: list[Value] = field(default_factory=list[Value])
     n_state: int = 0
     updates: list[tuple[int, int]] = field(default_factory=list[Any])
+    initial: dict[Value, Raw] = field(default_factory=dict[Value, Any])
 
     def numbers(self) -> list[Number]:
         """Return the numbers that Python computes before every run, each once."""
