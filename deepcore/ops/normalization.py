@@ -265,8 +265,9 @@ def batch_norm_inference(
     axis: Axis = 0,
     eps: float = 1e-5,
 ) -> Any:
-    r"""Values scaled and shifted by given statistics. $y = s (x - \mu) + b$ with $s = w / \sqrt{\sigma^2 + \varepsilon}$;
-    $\bar x = s \bar y$, and with sums over the axes $\bar\mu = -s \sum \bar y$, $\bar b = \sum \bar y$,
+    r"""Values scaled and shifted by given statistics. $y = s (x - \mu) + b$ with
+    $s = w / \sqrt{\sigma^2 + \varepsilon}$; $\bar x = s \bar y$, and with sums over the axes
+    $\bar\mu = -s \sum \bar y$, $\bar b = \sum \bar y$,
     $\bar w = \sum \bar y (x - \mu) / \sqrt{\sigma^2 + \varepsilon}$,
     $\overline{\sigma^2} = -\tfrac12 s \sum \bar y (x - \mu) / (\sigma^2 + \varepsilon)$.
 
