@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from deepcore._device import Device
-    from deepcore._typing import Array, Namespace, Raw, Shape
+    from deepcore._typing import Array, Namespace, Operand, Raw, Shape
 
 HostArray: TypeAlias = "np.ndarray[Any, Any]"
 Case: TypeAlias = "tuple[Operation[...], Sample]"
@@ -510,7 +510,7 @@ def test_rules_are_checked_when_they_are_declared(declare: None) -> None:
 
 def test_several_operands_and_results_have_one_rule(declare: None) -> None:
     @composite(Sample(((2,), (2,))), result=Both)
-    def both(xp: Namespace, a: Array, b: Array, /) -> Raw:
+    def both(xp: Namespace, a: Array, b: Operand, /) -> Raw:
         """Sum and product."""
         return Both(a + b, a * b)
 

@@ -110,7 +110,7 @@ def form(channels: int, spatial: int) -> str:
 def _hint(x: Tensor, channels: int, spatial: tuple[int, ...]) -> str:
     if x.ndim - 2 in spatial and x.ndim > 2 and x.shape[-1] == channels:
         return "; did you pass channels last?"
-    if x.ndim - 1 in spatial and x.ndim > 1 and x.shape[0] == channels:
+    if x.ndim - 1 in spatial and x.shape[0] == channels:
         return "; a single sample needs an axis in front, x[None]"
     return ""
 

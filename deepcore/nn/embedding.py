@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
@@ -126,10 +126,9 @@ class Embedding(Module):
         values = indices.numpy()
         wrong = (values < 0) | (values >= self.num_embeddings)
         if wrong.any():
-            place = tuple(int(i) for i in np.argwhere(wrong)[0])
-            where = f" at {place if len(place) > 1 else place[0]}" if place else ""
-            found = f"{values[place]}{where}"
-            msg = f"{self!r}: index {found} is not from 0 to {self.num_embeddings - 1}"
+            place: Any = tuple(np.argwhere(wrong)[0].tolist())
+            where = f" at {place if values.ndim > 1 else place[0]}" if values.ndim else ""
+            msg = f"{self!r}: index {values[place]}{where} is not from 0 to {self.num_embeddings - 1}"
             raise BoundsError(msg)
 
     def describe(self) -> str:
