@@ -10,6 +10,7 @@ import numpy as np
 
 from deepcore._backend import Backend, numpy_dtypes
 
+from . import _normalization
 from ._adam import adam
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class NumPyBackend(Backend):
 
     @property
     def overrides(self) -> Mapping[str, Kernel]:
-        return {"scatter": _scatter, "optim.adam": adam}
+        return {"scatter": _scatter, "optim.adam": adam} | _normalization.overrides(self.kernels)
 
 
 def _scatter(x: Any, /, *, shape: Shape, key: Any) -> Any:
