@@ -68,19 +68,16 @@ class ChannelNorm(Module):
                     buffer._rebind(ops.full_like(buffer, value))
 
     def _track(self, mean: Tensor, variance: Tensor, n: int) -> None:
-        """Take the statistics of a batch into the running ones, with the variance that n values have unbiased."""
-        if not self.training or self.running_mean is None or self.running_var is None:
+        """Take the statistics of a training batch of n values each into the running ones, the variance unbiased."""
+        if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
             return
         with no_grad():
+            self.num_batches_tracked._rebind(self.num_batches_tracked + 1)
             share: Tensor | float | None = self.momentum
-            if self.num_batches_tracked is not None:
-                self.num_batches_tracked._rebind(self.num_batches_tracked + 1)
-                if share is None:
-                    share = 1.0 / self.num_batches_tracked.astype(self.running_mean.dtype)
             if share is None:
-                share = 0.0
+                share = 1.0 / self.num_batches_tracked.astype(self.running_mean.dtype)
             for running, new in ((self.running_mean, mean), (self.running_var, variance * (n / (n - 1)))):
-                running._rebind(((1.0 - share) * running + share * new.detach()).astype(running.dtype))
+                running._rebind(((1.0 - share) * running + share * new).astype(running.dtype))
 
     def _check(self, x: Tensor) -> None:
         if x.ndim - 2 not in self.spatial or x.shape[1] != self.num_features:
