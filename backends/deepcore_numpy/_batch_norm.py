@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from deepcore._typing import Axis, Shape
 
     Array: TypeAlias = NDArray[Any]
+
+
+SMALL: Final = 8192
+"""Below as many elements the plain form is as fast."""
 
 
 class Matrix:
@@ -138,7 +142,7 @@ class Matrix:
 
 def _matrix(x: Array, axis: Axis, *parameters: Array | None) -> Matrix | None:
     """Return how an array is seen, or None where the plain form is left to compute it."""
-    if x.dtype not in DTYPES or x.size == 0:
+    if x.dtype not in DTYPES or x.size < SMALL:
         return None
     matrix = Matrix(x.shape, axis, x.dtype)
     fits = all(p is None or (p.shape == matrix.kept and p.dtype == x.dtype) for p in parameters)

@@ -13,6 +13,7 @@ import pytest
 import deepcore as dc
 import deepcore_numpy._blocks as blocks
 from deepcore._backend import composites
+from deepcore_numpy import _batch_norm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,7 @@ def small_blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(blocks, "BLOCK", 40)
     monkeypatch.setattr(blocks, "PARALLEL", 1)
     monkeypatch.setattr(blocks, "_processors", lambda: request.param)
+    monkeypatch.setattr(_batch_norm, "SMALL", 1)
     return request.param
 
 
@@ -105,6 +107,7 @@ def every_kernel() -> list[Any]:
 def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "BLOCK", 40)
     monkeypatch.setattr(blocks, "PARALLEL", 1)
+    monkeypatch.setattr(_batch_norm, "SMALL", 1)
     found: list[list[bytes]] = []
     for threads in (1, 2, 5, 64):
         monkeypatch.setattr(blocks, "_processors", lambda threads=threads: threads)
