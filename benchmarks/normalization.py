@@ -46,16 +46,17 @@ def variants(name: str, shape: tuple[int, ...], options: dict[str, Any]) -> dict
     parameters = [(1 + 0.1 * rng.normal(size=features)).astype(np.float32) for _ in range(1 + (name != "rms_norm"))]
     own = [dc.asarray(v, requires_grad=True) for v in (x, *parameters)]
     seed, kernels = dc.asarray(dy), dc.device("cpu").kernels
+    operation: Any = registry[name]
 
     def deepcore() -> list[Any]:
         for leaf in own:
             leaf.grad = None
-        y: Any = registry[name](*own, **options)
+        y = operation(*own, **options)
         (y if isinstance(y, dc.Tensor) else y[0]).backward(seed)
         return [leaf.grad.numpy() for leaf in own if leaf.grad is not None]
 
     def body() -> list[Any]:
-        eps = registry[name].defaults["eps"]
+        eps = operation.defaults["eps"]
         y = composites[name](kernels, x, *parameters, **options)
         if name == "batch_norm":
             given = (dy, None, None, x, parameters[0], y.mean, y.variance)
