@@ -10,6 +10,7 @@ import numpy as np
 
 from deepcore._backend import Backend, numpy_dtypes
 
+from . import _batch_norm, _normalization
 from ._adam import adam
 from ._plan import Executor
 
@@ -75,7 +76,8 @@ class NumPyBackend(Backend):
 
     @property
     def overrides(self) -> Mapping[str, Kernel]:
-        return {"scatter": _scatter, "optim.adam": adam}
+        normalization = _batch_norm.overrides(self.kernels) | _normalization.overrides(self.kernels)
+        return {"scatter": _scatter, "optim.adam": adam, **normalization}
 
 
 def _scatter(x: Any, /, *, shape: Shape, key: Any) -> Any:

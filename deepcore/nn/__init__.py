@@ -21,6 +21,11 @@ from .activation import Softsign as Softsign
 from .activation import Step as Step
 from .activation import Tanh as Tanh
 from .activation import activation_named as activation_named
+from .batch_norm import BatchNorm1d as BatchNorm1d
+from .batch_norm import BatchNorm2d as BatchNorm2d
+from .batch_norm import BatchNorm3d as BatchNorm3d
+from .batch_norm import update_batch_norm as update_batch_norm
+from .bilinear import Bilinear as Bilinear
 from .branch import Concatenate as Concatenate
 from .branch import Parallel as Parallel
 from .branch import Residual as Residual
@@ -33,7 +38,15 @@ from .dense import Dense as Dense
 from .distance import Contrastive as Contrastive
 from .distance import Cosine as Cosine
 from .distance import Triplet as Triplet
+from .dropout import AlphaDropout as AlphaDropout
 from .dropout import Dropout as Dropout
+from .dropout import Dropout1d as Dropout1d
+from .dropout import Dropout2d as Dropout2d
+from .dropout import Dropout3d as Dropout3d
+from .dropout import GaussianDropout as GaussianDropout
+from .dropout import GaussianNoise as GaussianNoise
+from .embedding import Embedding as Embedding
+from .embedding import EmbeddingBag as EmbeddingBag
 from .focal import BinaryFocal as BinaryFocal
 from .focal import CategoricalFocal as CategoricalFocal
 from .function import Lambda as Lambda
@@ -44,6 +57,11 @@ from .gated import Mish as Mish
 from .gated import SiLU as SiLU
 from .gated import SwiGLU as SwiGLU
 from .gated import Swish as Swish
+from .group_norm import GroupNorm as GroupNorm
+from .instance_norm import InstanceNorm1d as InstanceNorm1d
+from .instance_norm import InstanceNorm2d as InstanceNorm2d
+from .instance_norm import InstanceNorm3d as InstanceNorm3d
+from .layer_norm import LayerNorm as LayerNorm
 from .likelihood import GaussianNLL as GaussianNLL
 from .likelihood import KLDivergence as KLDivergence
 from .margin import CategoricalHinge as CategoricalHinge
@@ -57,6 +75,7 @@ from .rectifier import PReLU as PReLU
 from .rectifier import ReLU as ReLU
 from .rectifier import RReLU as RReLU
 from .rectifier import Softplus as Softplus
+from .rms_norm import RMSNorm as RMSNorm
 from .shape import Flatten as Flatten
 from .shape import Reshape as Reshape
 from .squared_error import MSE as MSE

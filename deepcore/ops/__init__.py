@@ -137,6 +137,10 @@ from .manipulation import tile as tile
 from .manipulation import tril as tril
 from .manipulation import triu as triu
 from .manipulation import unstack as unstack
+from .normalization import batch_norm as batch_norm
+from .normalization import batch_norm_inference as batch_norm_inference
+from .normalization import layer_norm as layer_norm
+from .normalization import rms_norm as rms_norm
 from .rectifier import celu as celu
 from .rectifier import elu as elu
 from .rectifier import leaky_relu as leaky_relu
