@@ -12,6 +12,7 @@ from .._errors import BoundsError, ConfigError, DTypeError, ShapeError
 from .._tape import no_grad
 from ._module import Module
 from ._parameter import Parameter
+from ._values import can_be_read
 from .initializers import initial, normal
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class Embedding(Module):
         if not indices.dtype.is_kind("integral"):
             msg = f"{self!r}: expected whole numbers, got {indices.dtype}; use indices.astype(deepcore.int64)"
             raise DTypeError(msg)
-        if not indices.device.backend.is_host or indices.size == 0:
+        if not can_be_read(indices):
             return
         values = indices.numpy()
         wrong = (values < 0) | (values >= self.num_embeddings)
