@@ -226,3 +226,106 @@ def rest_of(size: Shape, kernel: Lengths, stride: Lengths, padding: Padding, dil
     pairs = padding_pairs(padding, ndim)
     strides = per_axis(stride, ndim, "stride")
     return tuple((n + sum(p) - r) % s for n, p, r, s in zip(size, pairs, reached, strides, strict=True))
+
+
+def spatial(shape: Shape, name: str) -> Shape:
+    """Return the lengths of the spatial axes of an array with channels first."""
+    if len(shape) < 3:
+        msg = f"{name}: expected an array of shape (samples, channels, length, ...), got {tuple(shape)}"
+        raise ShapeError(msg)
+    return tuple(shape[2:])
+
+
+def check_number(shape: Shape, w: Windows, name: str) -> None:
+    """Raise a ShapeError unless an array has one element for each window."""
+    if tuple(shape[2:]) != w.number:
+        msg = (
+            f"{name}: over an array of {w.size} there are {w.number} windows, and the values have shape {tuple(shape)}"
+        )
+        raise ShapeError(msg)
+
+
+def convolution_windows(
+    x: Shape, weight: Shape, stride: Lengths, padding: Padding, dilation: Lengths, groups: int
+) -> Windows:
+    """Return the windows of a convolution, or raise a ShapeError where the operands do not fit together."""
+    name = "convolution"
+    size = spatial(x, name)
+    if len(weight) != len(x):
+        msg = f"{name}: x {tuple(x)} and weight {tuple(weight)} do not have the same number of axes"
+        raise ShapeError(msg)
+    if groups < 1 or weight[0] % groups or x[1] != weight[1] * groups:
+        msg = (
+            f"{name}: x {tuple(x)} has {x[1]} channels and weight {tuple(weight)}, of shape (outputs, inputs / groups, "
+            f"...), is for {weight[1] * groups} in {groups} groups of {weight[0]} outputs"
+        )
+        raise ShapeError(msg)
+    return windows(size, tuple(weight[2:]), stride, padding, dilation, name=name)
+
+
+def transposed_windows(
+    x: Shape,
+    weight: Shape,
+    stride: Lengths,
+    padding: Padding,
+    dilation: Lengths,
+    groups: int,
+    output_padding: Lengths,
+) -> Windows:
+    """Return the windows over the result of a transposed convolution, or raise where shapes do not fit."""
+    name = "convolution_transpose"
+    number = spatial(x, name)
+    if len(weight) != len(x) or x[1] != weight[0] or groups < 1 or x[1] % groups:
+        msg = (
+            f"{name}: x {tuple(x)} has {x[1]} channels, in {groups} groups, and weight {tuple(weight)}, of shape "
+            f"(inputs, outputs / groups, ...), is for {weight[0]}"
+        )
+        raise ShapeError(msg)
+    kernel = tuple(weight[2:])
+    size = transposed_size(number, kernel, stride, padding, dilation, output_padding, name=name)
+    return windows(size, kernel, stride, padding, dilation, name=name)
+
+
+def weight_windows(
+    x: Shape, cotangent: Shape, kernel_size: Lengths, stride: Lengths, padding: Padding, dilation: Lengths, groups: int
+) -> Windows:
+    """Return the windows of a convolution with a weight of that size, or raise where shapes do not fit."""
+    name = "convolution_weight"
+    w = windows(spatial(x, name), kernel_size, stride, padding, dilation, name=name)
+    if x[0] != cotangent[0] or groups < 1 or x[1] % groups or cotangent[1] % groups:
+        msg = f"{name}: x {tuple(x)} and the cotangent {tuple(cotangent)} do not fit, with {groups} groups"
+        raise ShapeError(msg)
+    check_number(cotangent, w, name)
+    return w
+
+
+def pool_windows(
+    size: Shape,
+    kernel_size: Lengths,
+    stride: Lengths | None,
+    padding: Padding,
+    dilation: Lengths,
+    ceil_mode: bool,
+    name: str,
+) -> Windows:
+    """Return the windows of a pooling operation; the stride is by default the kernel's size."""
+    stride = kernel_size if stride is None else stride
+    w = windows(size, kernel_size, stride, padding, dilation, ceil_mode=ceil_mode, name=name)
+    if any(2 * max(p) > k for p, k in zip(padding_pairs(padding, len(size)), reach(w.kernel, w.dilation), strict=True)):
+        msg = f"{name}: padding {padding} is more than half of kernel_size {kernel_size}; some windows would be empty"
+        raise ConfigError(msg)
+    return w
+
+
+def counts(w: Windows, padding: Padding, count_include_pad: bool) -> list[list[int]]:
+    """Return for each axis how many elements of each of its windows count. A window counts as many as their product.
+
+    Padding counts or does not; what a last window reaches beyond the padding never does.
+    """
+    found: list[list[int]] = []
+    for n, k, s, (p, q), m in zip(
+        w.size, w.kernel, w.stride, padding_pairs(padding, len(w.size)), w.number, strict=True
+    ):
+        low, high = (-p, n + q) if count_include_pad else (0, n)
+        found.append([min(i * s - p + k, high) - max(i * s - p, low) for i in range(m)])
+    return found

@@ -11,6 +11,7 @@ import numpy as np
 from deepcore._backend import Backend, numpy_dtypes
 
 from ._adam import adam
+from ._convolution import convolution, convolution_transpose, convolution_weight
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,7 +72,13 @@ class NumPyBackend(Backend):
 
     @property
     def overrides(self) -> Mapping[str, Kernel]:
-        return {"scatter": _scatter, "optim.adam": adam}
+        return {
+            "scatter": _scatter,
+            "optim.adam": adam,
+            "convolution": convolution,
+            "convolution_transpose": convolution_transpose,
+            "convolution_weight": convolution_weight,
+        }
 
 
 def _scatter(x: Any, /, *, shape: Shape, key: Any) -> Any:

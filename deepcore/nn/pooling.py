@@ -6,12 +6,12 @@ import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._errors import ConfigError, ShapeError
-from .._window import padding_pairs, per_axis
+from .._window import padding_pairs, per_axis, pool_windows
 from ..ops.creation import asarray
 from ..ops.elementwise import floor_divide, minimum, remainder
 from ..ops.indexing import take, take_along_axis
 from ..ops.manipulation import permute_dims, reshape
-from ..ops.pooling import average_pool, max_pool, pool_windows
+from ..ops.pooling import average_pool, max_pool
 from ..ops.reduction import mean
 from ..ops.searching import argmax
 from ._module import Module

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .._errors import ShapeError
-
 if TYPE_CHECKING:
-    from .._typing import Namespace, Shape
+    from .._typing import Namespace
     from .._window import Windows
 
 
@@ -29,20 +27,3 @@ def added(parts: list[Any], w: Windows, xp: Namespace) -> Any:
         spread = xp.scatter(part, shape=shape, key=key)
         whole = spread if whole is None else whole + spread
     return whole[w.inside] if w.is_padded else whole
-
-
-def spatial(shape: Shape, name: str) -> Shape:
-    """Return the lengths of the spatial axes of an array with channels first."""
-    if len(shape) < 3:
-        msg = f"{name}: expected an array of shape (samples, channels, length, ...), got {tuple(shape)}"
-        raise ShapeError(msg)
-    return tuple(shape[2:])
-
-
-def check_number(shape: Shape, w: Windows, name: str) -> None:
-    """Raise a ShapeError unless an array has one element for each window."""
-    if tuple(shape[2:]) != w.number:
-        msg = (
-            f"{name}: over an array of {w.size} there are {w.number} windows, and the values have shape {tuple(shape)}"
-        )
-        raise ShapeError(msg)

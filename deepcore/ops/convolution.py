@@ -19,30 +19,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from .._errors import ShapeError
 from .._primitive import Sample
 from .._record import composite
-from .._window import rest_of, transposed_size, windows
-from ._windowed import added, check_number, padded, spatial
+from .._window import convolution_windows, rest_of, transposed_windows, weight_windows
+from ._windowed import added, padded
 
 if TYPE_CHECKING:
     from .._typing import Array, Namespace, Shape
     from .._window import Lengths, Padding, Windows
 
 STRIDED: Final = {"stride": (2, 1), "padding": (1, (0, 2)), "dilation": (1, 2)}
-
-
-def check_channels(x: Shape, weight: Shape, groups: int, name: str) -> None:
-    """Raise a ShapeError unless the channels of an input and of a weight fit together."""
-    if len(weight) != len(x):
-        msg = f"{name}: x {tuple(x)} and weight {tuple(weight)} do not have the same number of axes"
-        raise ShapeError(msg)
-    if groups < 1 or weight[0] % groups or x[1] != weight[1] * groups:
-        msg = (
-            f"{name}: x {tuple(x)} has {x[1]} channels and weight {tuple(weight)}, of shape (outputs, inputs / groups, "
-            f"...), is for {weight[1] * groups} in {groups} groups of {weight[0]} outputs"
-        )
-        raise ShapeError(msg)
 
 
 def _columns(x: Any, w: Windows, groups: int, xp: Namespace) -> Any:
@@ -116,9 +102,7 @@ def convolution(
     >>> dc.convolution(x, dc.asarray([[[-1.0, 1.0]]])).tolist()
     [[[1.0, 2.0, 4.0]]]
     """
-    size = spatial(x.shape, "convolution")
-    check_channels(x.shape, weight.shape, groups, "convolution")
-    w = windows(size, tuple(weight.shape[2:]), stride, padding, dilation, name="convolution")
+    w = convolution_windows(x.shape, weight.shape, stride, padding, dilation, groups)
     y = xp.matmul(_matrices(weight, groups, xp), _columns(x, w, groups, xp))
     return _biased(xp.reshape(y, (x.shape[0], weight.shape[0], *w.number)), bias, xp)
 
@@ -173,29 +157,6 @@ def convolution_transpose(
     return _biased(added([columns[:, :, k, ...] for k in range(w.places)], w, xp), bias, xp)
 
 
-def transposed_windows(
-    x: Shape,
-    weight: Shape,
-    stride: Lengths,
-    padding: Padding,
-    dilation: Lengths,
-    groups: int,
-    output_padding: Lengths,
-) -> Windows:
-    """Return the windows over the result of a transposed convolution, or raise where shapes do not fit."""
-    name = "convolution_transpose"
-    number = spatial(x, name)
-    if len(weight) != len(x) or x[1] != weight[0] or groups < 1 or x[1] % groups:
-        msg = (
-            f"{name}: x {tuple(x)} has {x[1]} channels, in {groups} groups, and weight {tuple(weight)}, of shape "
-            f"(inputs, outputs / groups, ...), is for {weight[0]}"
-        )
-        raise ShapeError(msg)
-    kernel = tuple(weight[2:])
-    size = transposed_size(number, kernel, stride, padding, dilation, output_padding, name=name)
-    return windows(size, kernel, stride, padding, dilation, name=name)
-
-
 @composite(
     Sample(((2, 2, 5), (2, 3, 2)), parameters={"kernel_size": 2, "stride": 2}),
     Sample(((2, 2, 3, 4), (2, 2, 2, 4)), parameters={"kernel_size": (2, 2), **STRIDED}),
@@ -237,19 +198,6 @@ def convolution_weight(
     ]
     dw = xp.matmul(by_group[0], xp.matrix_transpose(by_group[1]))
     return xp.reshape(dw, (outputs, inner, *w.kernel))
-
-
-def weight_windows(
-    x: Shape, cotangent: Shape, kernel_size: Lengths, stride: Lengths, padding: Padding, dilation: Lengths, groups: int
-) -> Windows:
-    """Return the windows of a convolution with a weight of that size, or raise where shapes do not fit."""
-    name = "convolution_weight"
-    w = windows(spatial(x, name), kernel_size, stride, padding, dilation, name=name)
-    if x[0] != cotangent[0] or groups < 1 or x[1] % groups or cotangent[1] % groups:
-        msg = f"{name}: x {tuple(x)} and the cotangent {tuple(cotangent)} do not fit, with {groups} groups"
-        raise ShapeError(msg)
-    check_number(cotangent, w, name)
-    return w
 
 
 def _input_cotangent(

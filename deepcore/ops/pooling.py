@@ -11,11 +11,10 @@ import functools
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from .._errors import ConfigError
 from .._primitive import Sample
 from .._record import composite
-from .._window import padding_pairs, reach, windows
-from ._windowed import added, check_number, padded, spatial
+from .._window import check_number, counts, pool_windows, spatial
+from ._windowed import added, padded
 
 if TYPE_CHECKING:
     from .._typing import Array, Namespace, Shape
@@ -24,24 +23,6 @@ if TYPE_CHECKING:
 OVERLAPPING: Final = {"kernel_size": 3, "stride": 2, "padding": 1}
 RAGGED: Final = {"kernel_size": (2, 3), "stride": (2, 2), "padding": (0, 1), "ceil_mode": True}
 DILATED: Final = {"kernel_size": 2, "stride": 1, "dilation": 2}
-
-
-def pool_windows(
-    size: Shape,
-    kernel_size: Lengths,
-    stride: Lengths | None,
-    padding: Padding,
-    dilation: Lengths,
-    ceil_mode: bool,
-    name: str,
-) -> Windows:
-    """Return the windows of a pooling operation; the stride is by default the kernel's size."""
-    stride = kernel_size if stride is None else stride
-    w = windows(size, kernel_size, stride, padding, dilation, ceil_mode=ceil_mode, name=name)
-    if any(2 * max(p) > k for p, k in zip(padding_pairs(padding, len(size)), reach(w.kernel, w.dilation), strict=True)):
-        msg = f"{name}: padding {padding} is more than half of kernel_size {kernel_size}; some windows would be empty"
-        raise ConfigError(msg)
-    return w
 
 
 @composite(
@@ -204,20 +185,6 @@ max_pool_gather.vjp(
         ceil_mode=ceil_mode,
     )
 )
-
-
-def counts(w: Windows, padding: Padding, count_include_pad: bool) -> list[list[int]]:
-    """Return for each axis how many elements of each of its windows count. A window counts as many as their product.
-
-    Padding counts or does not; what a last window reaches beyond the padding never does.
-    """
-    found: list[list[int]] = []
-    for n, k, s, (p, q), m in zip(
-        w.size, w.kernel, w.stride, padding_pairs(padding, len(w.size)), w.number, strict=True
-    ):
-        low, high = (-p, n + q) if count_include_pad else (0, n)
-        found.append([min(i * s - p + k, high) - max(i * s - p, low) for i in range(m)])
-    return found
 
 
 def _divided(y: Any, w: Windows, padding: Padding, count_include_pad: bool, xp: Namespace) -> Any:
