@@ -12,6 +12,7 @@ from deepcore._backend import Backend, numpy_dtypes
 
 from ._adam import adam
 from ._convolution import convolution, convolution_transpose, convolution_weight
+from ._pooling import average_unpool, max_pool_indices, max_unpool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,6 +79,9 @@ class NumPyBackend(Backend):
             "convolution": convolution,
             "convolution_transpose": convolution_transpose,
             "convolution_weight": convolution_weight,
+            "average_unpool": average_unpool,
+            "max_pool_indices": max_pool_indices,
+            "max_unpool": max_unpool,
         }
 
 

@@ -187,6 +187,9 @@ def convolution_transpose(
     """Return the transposed convolution: see ``deepcore.convolution_transpose``."""
     w = transposed_windows(x.shape, weight.shape, stride, padding, dilation, groups, output_padding)
     n, channels = len(x), groups * weight.shape[1]
+    if max(w.stride) == 1 and 2 * channels >= x.shape[1] and (around := _around(w)) is not None:
+        reversed_weight = _reversed(weight, groups)
+        return convolution(x, reversed_weight, bias, padding=around, dilation=w.dilation, groups=groups)
     matrices = np.swapaxes(_matrices(weight, groups), -1, -2)
     dtype = np.result_type(x, weight)
     if _is_pointwise(w):
@@ -204,6 +207,22 @@ def convolution_transpose(
             if rows.stop == w.number[0]:
                 y[samples] = block.image[: len(view)][w.inside]
     return y if bias is None else np.add(y, _shaped(bias, x.ndim), out=y)
+
+
+def _around(w: Windows) -> tuple[tuple[int, int], ...] | None:
+    """Return the padding with which a convolution with steps of 1 is a transposed one; None where it were negative."""
+    pairs = tuple(
+        (d * (k - 1) - p, n - m + p)
+        for d, k, p, n, m in zip(w.dilation, w.kernel, w.before, w.size, w.number, strict=True)
+    )
+    return None if min(map(min, pairs)) < 0 else pairs
+
+
+def _reversed(weight: HostArray, groups: int) -> HostArray:
+    """Return a weight with its places in reverse order, and inputs for outputs."""
+    inputs, inner, *kernel = weight.shape
+    split = np.flip(weight, tuple(range(2, weight.ndim))).reshape(groups, inputs // groups, inner, *kernel)
+    return np.swapaxes(split, 1, 2).reshape(groups * inner, inputs // groups, *kernel)
 
 
 def convolution_weight(
