@@ -151,7 +151,8 @@ def test_padding_modes_are_numpys(mode: str, device: Device) -> None:
             nn.Conv2d(3, 8, 3, stride=2),
             (3, 28, 28),
             (
-                "Conv2d(3 → 8, 3×3, stride (2, 2)): expected (batch, 3, height, width), got (3, 28, 28); is it one sample? "
+                "Conv2d(3 → 8, 3×3, stride (2, 2)): expected (batch, 3, height, width), got (3, 28, 28); is it one "
+                "sample? "
                 "x[None] is a batch of it"
             ),
         ),
@@ -159,7 +160,8 @@ def test_padding_modes_are_numpys(mode: str, device: Device) -> None:
             nn.Conv2d(1, 8, 5),
             (32, 28, 28),
             (
-                "Conv2d(1 → 8, 5×5): expected (batch, 1, height, width), got (32, 28, 28); is the axis of channels missing? "
+                "Conv2d(1 → 8, 5×5): expected (batch, 1, height, width), got (32, 28, 28); is the axis of channels "
+                "missing? "
                 "x[:, None] has one"
             ),
         ),
@@ -168,7 +170,8 @@ def test_padding_modes_are_numpys(mode: str, device: Device) -> None:
             nn.Conv2d(1, 8, 5, padding=1),
             (2, 1, 2, 9),
             (
-                "Conv2d(1 → 8, 5×5, padding 1): the kernel (5, 5) is larger than the input (2, 9) padded to (4, 11); use a "
+                "Conv2d(1 → 8, 5×5, padding 1): the kernel (5, 5) is larger than the input (2, 9) padded to (4, 11); "
+                "use a "
                 "smaller kernel or more padding"
             ),
         ),
@@ -184,7 +187,8 @@ def test_padding_modes_are_numpys(mode: str, device: Device) -> None:
             nn.Conv1d(1, 1, 3, padding=3, padding_mode="reflect"),
             (2, 1, 3),
             (
-                "Conv1d(1 → 1, 3, padding 3, padding_mode reflect): reflect padding of (3, 3) is more than an axis of 3 "
+                "Conv1d(1 → 1, 3, padding 3, padding_mode reflect): reflect padding of (3, 3) is more than an axis "
+                "of 3 "
                 "elements has"
             ),
         ),
@@ -197,7 +201,8 @@ def test_padding_modes_are_numpys(mode: str, device: Device) -> None:
             nn.ConvTranspose1d(1, 1, 1, padding=3),
             (2, 1, 4),
             (
-                "ConvTranspose1d(1 → 1, 1, padding 3): an input of (4,) and padding ((3, 3),) leave an output of (-2,); "
+                "ConvTranspose1d(1 → 1, 1, padding 3): an input of (4,) and padding ((3, 3),) leave an output of "
+                "(-2,); "
                 "use less padding"
             ),
         ),
