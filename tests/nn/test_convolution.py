@@ -10,6 +10,8 @@ import pytest
 
 import deepcore as dc
 from deepcore import nn
+from deepcore._backend import composites
+from deepcore._window import rest_of
 from deepcore.random import Generator
 from deepcore.testing import assert_close, check_grads
 
@@ -85,6 +87,43 @@ def test_large_and_many_images_are_computed_in_parts(device: Device) -> None:
         middle = weight.grad.numpy()[:, :, 1, 1]
         total = values.sum(axis=(0, 2, 3), dtype=np.float64)
         assert_close(middle, np.stack([total, total]).astype(np.float32), rtol=1e-4, atol=2e-2)
+
+
+LARGE: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
+    ((2, 30, 61, 50), (4, 30, 3, 3), {"stride": 2, "padding": 1}),
+    ((3, 40, 40, 60), (4, 10, 3, 4), {"dilation": (2, 1), "groups": 4, "padding": ((0, 2), (3, 0))}),
+    ((40, 16, 14, 14), (4, 16, 7, 7), {"padding": 3}),
+    ((3, 20, 5000), (40, 20, 9), {"stride": 1}),
+    ((2, 6, 20, 18, 24), (5, 6, 3, 3, 3), {"padding": 1}),
+    ((2, 6, 20, 18, 24), (5, 6, 3, 3, 3), {"padding": 1, "stride": (1, 2, 3)}),
+    ((9, 8, 20, 30), (5, 8, 1, 1), {}),
+]
+
+
+@pytest.mark.parametrize(("shape", "kernel", "options"), LARGE)
+def test_kernels_of_a_backend_equal_the_bodies(
+    shape: tuple[int, ...], kernel: tuple[int, ...], options: dict[str, Any], device: Device
+) -> None:
+    """Shapes that are too large for one block: of rows, or of samples."""
+    xp, host = device.kernels, device.backend.to_host
+    raw = lambda *s: xp.asarray(RNG.uniform(-1, 1, s).astype(np.float32), device=device.raw)  # noqa: E731
+    x, weight, bias = raw(*shape), raw(*kernel), raw(kernel[0])
+    y = composites["convolution"](xp, x, weight, bias, **options)
+    size, places = shape[2:], kernel[2:]
+    plain = {"stride": 1, "padding": 0, "dilation": 1} | {k: v for k, v in options.items() if k != "groups"}
+    rest = rest_of(size, places, **plain)
+    dy = raw(*y.shape)
+    calls: list[tuple[str, list[Any], dict[str, Any]]] = [
+        ("convolution", [x, weight, bias], options),
+        ("convolution", [x, weight], options),
+        ("convolution_weight", [x, dy], options | {"kernel_size": places}),
+        ("convolution_transpose", [dy, weight], options | {"output_padding": rest}),
+        ("convolution_transpose", [dy, weight, raw(shape[1])], options | {"output_padding": rest}),
+    ]
+    for name, operands, given in calls:
+        found, expected = host(xp[name](*operands, **given)), host(composites[name](xp, *operands, **given))
+        assert found.shape == expected.shape
+        assert np.abs(found - expected).max() < 2e-5 * np.abs(expected).max()
 
 
 LAYERS: list[tuple[Any, tuple[int, ...], tuple[int, ...]]] = [
