@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def _windows(size: Shape, options: dict[str, Any], name: str) -> Windows:
-    given = {"stride": None, "padding": 0, "dilation": 1, "ceil_mode": False, **options}
+    given: dict[str, Any] = {"stride": None, "padding": 0, "dilation": 1, "ceil_mode": False, **options}
     return pool_windows(size, **given, name=name)
 
 

@@ -106,7 +106,10 @@ def test_kernels_of_a_backend_equal_the_bodies(
 ) -> None:
     """Shapes that are too large for one block: of rows, or of samples."""
     xp, host = device.kernels, device.backend.to_host
-    raw = lambda *s: xp.asarray(RNG.uniform(-1, 1, s).astype(np.float32), device=device.raw)  # noqa: E731
+
+    def raw(*lengths: int) -> Any:
+        return xp.asarray(RNG.uniform(-1, 1, lengths).astype(np.float32), device=device.raw)
+
     x, weight, bias = raw(*shape), raw(*kernel), raw(kernel[0])
     y = composites["convolution"](xp, x, weight, bias, **options)
     size, places = shape[2:], kernel[2:]
