@@ -152,6 +152,7 @@ def set_parameters(ours: nn.Module, theirs: Any, dtype: str, seed: int = 0) -> N
         parameter.requires_grad = True
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths:UserWarning")  # PyTorch copies
 @DTYPES
 @DIMENSIONS
 @pytest.mark.parametrize(
@@ -159,6 +160,7 @@ def set_parameters(ours: nn.Module, theirs: Any, dtype: str, seed: int = 0) -> N
     [
         {"padding": "same"},
         {"padding": "same", "dilation": 2, "kernel_size": 2},
+        {"padding": "same", "kernel_size": 4},
         {"padding": "valid"},
         *[{"padding": 2, "padding_mode": mode} for mode in ("reflect", "replicate", "circular")],
         {"stride": 2, "groups": 3},
