@@ -110,7 +110,6 @@ def reach(kernel: Shape, dilation: Shape) -> Shape:
     return tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
 
 
-@lru_cache(maxsize=1024)
 def windows(
     size: Shape,
     kernel: Lengths,
@@ -141,10 +140,18 @@ def windows(
     ShapeError
         If not one window fits.
     """
+    fixed = [v if isinstance(v, int) else tuple(v) for v in (kernel, stride, padding, dilation)]
+    return _windows(size, *fixed, ceil_mode, name)
+
+
+@lru_cache(maxsize=1024)
+def _windows(size: Shape, *given: Any) -> Windows:
+    """Find the windows, once for each combination of arguments."""
+    kernel_size, strides, padding, dilations, ceil_mode, name = given
     ndim = len(size)
-    kernel = per_axis(kernel, ndim, "kernel_size")
-    stride = per_axis(stride, ndim, "stride")
-    dilation = per_axis(dilation, ndim, "dilation")
+    kernel = per_axis(kernel_size, ndim, "kernel_size")
+    stride = per_axis(strides, ndim, "stride")
+    dilation = per_axis(dilations, ndim, "dilation")
     pairs = padding_pairs(padding, ndim)
     reached = reach(kernel, dilation)
     rest = [n + sum(p) - r for n, p, r in zip(size, pairs, reached, strict=True)]
@@ -159,10 +166,10 @@ def windows(
     if ceil_mode:
         rounded = [-(-r // s) + 1 for r, s in zip(rest, stride, strict=True)]
         number = [m - ((m - 1) * s >= n + p[0]) for m, n, s, p in zip(rounded, size, stride, pairs, strict=True)]
-    return _windows(size, kernel, stride, dilation, tuple(p[0] for p in pairs), tuple(number))
+    return _placed(size, kernel, stride, dilation, tuple(p[0] for p in pairs), tuple(number))
 
 
-def _windows(size: Shape, kernel: Shape, stride: Shape, dilation: Shape, before: Shape, number: Shape) -> Windows:
+def _placed(size: Shape, kernel: Shape, stride: Shape, dilation: Shape, before: Shape, number: Shape) -> Windows:
     reached = reach(kernel, dilation)
     needed = [(m - 1) * s + r for m, s, r in zip(number, stride, reached, strict=True)]
     padded = tuple(max(n + p, m) for n, p, m in zip(size, before, needed, strict=True))

@@ -34,8 +34,6 @@ class Convolutional(Module):
         dilation: Lengths,
         groups: int,
         activation: str | Module | None,
-        *,
-        use_bias: bool,
     ) -> None:
         name = type(self).__name__
         if min(in_channels, out_channels, groups) < 1:
@@ -53,8 +51,13 @@ class Convolutional(Module):
         self._kernel = per_axis(kernel_size, self.ndim, f"{name}: kernel_size")
         self._stride = per_axis(stride, self.ndim, f"{name}: stride")
         self._dilation = per_axis(dilation, self.ndim, f"{name}: dilation")
-        self.bias = Parameter(initial("zeros", (out_channels,))) if use_bias else None
         self.activation = activation_named(activation) if isinstance(activation, str) else activation
+
+    def _begin(self, weight: Tensor, *, use_bias: bool) -> None:
+        """Set the parameters, and the name in messages: a layer's last step of becoming one."""
+        self.weight = Parameter(weight)
+        self.bias = Parameter(initial("zeros", (self.out_channels,))) if use_bias else None
+        self._name = repr(self)
 
     @property
     def kernel_size(self) -> Shape:

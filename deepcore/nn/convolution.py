@@ -8,7 +8,6 @@ from .._errors import ConfigError
 from .._window import padding_pairs, windows
 from ..ops.convolution import convolution
 from ._convolution import Convolutional
-from ._module import Parameter
 from ._padding import MODES, surrounded
 from ._spatial import check_input
 from .initializers import initial
@@ -42,9 +41,7 @@ class _Convolution(Convolutional):
         initializer: str | Initializer = "glorot_uniform",
         generator: Generator | None = None,
     ) -> None:
-        super().__init__(
-            in_channels, out_channels, kernel_size, stride, dilation, groups, activation, use_bias=use_bias
-        )
+        super().__init__(in_channels, out_channels, kernel_size, stride, dilation, groups, activation)
         if padding_mode not in PADDING_MODES:
             known = ", ".join(PADDING_MODES)
             msg = f"{type(self).__name__}: unknown padding_mode {padding_mode!r}; the known ones are {known}"
@@ -53,8 +50,7 @@ class _Convolution(Convolutional):
         self.padding_mode = padding_mode
         self._pairs = self._resolved(padding)
         weight = initial(initializer, (out_channels, in_channels // groups, *self._kernel), generator)
-        self.weight = Parameter(weight)
-        self._name = repr(self)
+        self._begin(weight, use_bias=use_bias)
 
     def _resolved(self, padding: Padding | str) -> tuple[tuple[int, int], ...]:
         """Return how many elements are added before and after each axis."""

@@ -8,7 +8,6 @@ from .._window import padding_pairs, per_axis, transposed_size
 from ..ops.convolution import convolution_transpose
 from ..ops.manipulation import permute_dims, reshape
 from ._convolution import Convolutional
-from ._module import Parameter
 from ._spatial import check_input
 from .initializers import initial
 
@@ -39,9 +38,7 @@ class _ConvolutionTranspose(Convolutional):
         initializer: str | Initializer = "glorot_uniform",
         generator: Generator | None = None,
     ) -> None:
-        super().__init__(
-            in_channels, out_channels, kernel_size, stride, dilation, groups, activation, use_bias=use_bias
-        )
+        super().__init__(in_channels, out_channels, kernel_size, stride, dilation, groups, activation)
         self.padding = padding
         self._pairs = padding_pairs(padding, self.ndim)
         name = type(self).__name__
@@ -51,8 +48,7 @@ class _ConvolutionTranspose(Convolutional):
         drawn = initial(initializer, (out_channels, inputs, *kernel), generator)
         split = reshape(drawn, (groups, outputs, inputs, *kernel))
         swapped = permute_dims(split, (0, 2, 1, *range(3, 3 + self.ndim)))
-        self.weight = Parameter(reshape(swapped, (in_channels, outputs, *kernel)))
-        self._name = repr(self)
+        self._begin(reshape(swapped, (in_channels, outputs, *kernel)), use_bias=use_bias)
         transposed_size((9,) * self.ndim, self._kernel, self._stride, 0, self._dilation, self._extra, name=self._name)
 
     @property

@@ -305,8 +305,16 @@ def test_variance_of_the_initial_weights(groups: int) -> None:
         assert not layer.bias.numpy().any()
 
 
+def test_lists_of_lengths_are_as_good_as_tuples() -> None:
+    x, w = dc.ones((1, 1, 4, 4)), dc.ones((1, 1, 2, 2))
+    lists: dict[str, Any] = {"stride": [2, 1], "padding": [1, 0], "dilation": [1, 2]}
+    assert dc.convolution(x, w, **lists).shape == (1, 1, 3, 2)
+    assert nn.Conv2d(1, 1, 2, **lists)(x).shape == (1, 1, 3, 2)
+    assert nn.MaxPool2d(2, **lists)(x).shape == (1, 1, 3, 2)
+
+
 def test_parameters_have_pytorchs_shapes() -> None:
     assert nn.Conv2d(6, 4, (3, 2), groups=2).weight.shape == (4, 3, 3, 2)
     assert nn.ConvTranspose2d(6, 4, (3, 2), groups=2).weight.shape == (6, 2, 3, 2)
     assert nn.Conv1d(6, 4, 3, use_bias=False).bias is None
-    assert [name for name, _ in nn.Conv1d(6, 4, 3).named_parameters()] == ["bias", "weight"]
+    assert [name for name, _ in nn.Conv1d(6, 4, 3).named_parameters()] == ["weight", "bias"]
