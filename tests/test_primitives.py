@@ -45,6 +45,7 @@ BODY_IS_NO_REFERENCE = {"transfer": "leaves deepcore: the body copies raw arrays
 REAL = {
     *("atan2", "ceil", "clip", "copysign", "floor", "floor_divide", "hypot", "logaddexp", "max", "maximum", "min"),
     *("minimum", "remainder", "sort", "std", "trunc", "var", "astype", "linalg.cross", "fft.rfft"),
+    "max_pool",
 }
 """Functions that the standard defines for real numbers alone."""
 REAL_CHAPTERS = ("activation", "fused", "gated", "normalization", "rectifier")

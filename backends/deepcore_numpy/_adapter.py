@@ -12,7 +12,9 @@ from deepcore._backend import Backend, numpy_dtypes
 
 from . import _batch_norm, _normalization
 from ._adam import adam
+from ._convolution import convolution, convolution_transpose, convolution_weight
 from ._plan import Executor
+from ._pooling import average_unpool, max_pool_indices, max_unpool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,8 +78,17 @@ class NumPyBackend(Backend):
 
     @property
     def overrides(self) -> Mapping[str, Kernel]:
-        normalization = _batch_norm.overrides(self.kernels) | _normalization.overrides(self.kernels)
-        return {"scatter": _scatter, "optim.adam": adam, **normalization}
+        kernels: dict[str, Kernel] = {
+            "scatter": _scatter,
+            "optim.adam": adam,
+            "convolution": convolution,
+            "convolution_transpose": convolution_transpose,
+            "convolution_weight": convolution_weight,
+            "average_unpool": average_unpool,
+            "max_pool_indices": max_pool_indices,
+            "max_unpool": max_unpool,
+        }
+        return kernels | _batch_norm.overrides(self.kernels) | _normalization.overrides(self.kernels)
 
 
 def _scatter(x: Any, /, *, shape: Shape, key: Any) -> Any:

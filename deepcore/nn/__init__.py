@@ -21,6 +21,14 @@ from .activation import Softsign as Softsign
 from .activation import Step as Step
 from .activation import Tanh as Tanh
 from .activation import activation_named as activation_named
+from .adaptive_pooling import AdaptiveAvgPool1d as AdaptiveAvgPool1d
+from .adaptive_pooling import AdaptiveAvgPool2d as AdaptiveAvgPool2d
+from .adaptive_pooling import AdaptiveAvgPool3d as AdaptiveAvgPool3d
+from .adaptive_pooling import AdaptiveMaxPool1d as AdaptiveMaxPool1d
+from .adaptive_pooling import AdaptiveMaxPool2d as AdaptiveMaxPool2d
+from .adaptive_pooling import AdaptiveMaxPool3d as AdaptiveMaxPool3d
+from .adaptive_pooling import GlobalAvgPool as GlobalAvgPool
+from .adaptive_pooling import GlobalMaxPool as GlobalMaxPool
 from .batch_norm import BatchNorm1d as BatchNorm1d
 from .batch_norm import BatchNorm2d as BatchNorm2d
 from .batch_norm import BatchNorm3d as BatchNorm3d
@@ -30,6 +38,12 @@ from .branch import Concatenate as Concatenate
 from .branch import Parallel as Parallel
 from .branch import Residual as Residual
 from .container import Sequential as Sequential
+from .convolution import Conv1d as Conv1d
+from .convolution import Conv2d as Conv2d
+from .convolution import Conv3d as Conv3d
+from .convolution_transpose import ConvTranspose1d as ConvTranspose1d
+from .convolution_transpose import ConvTranspose2d as ConvTranspose2d
+from .convolution_transpose import ConvTranspose3d as ConvTranspose3d
 from .cross_entropy import NLL as NLL
 from .cross_entropy import BinaryCrossEntropy as BinaryCrossEntropy
 from .cross_entropy import CategoricalCrossEntropy as CategoricalCrossEntropy
@@ -67,6 +81,12 @@ from .likelihood import KLDivergence as KLDivergence
 from .margin import CategoricalHinge as CategoricalHinge
 from .margin import Hinge as Hinge
 from .maxout import Maxout as Maxout
+from .pooling import AvgPool1d as AvgPool1d
+from .pooling import AvgPool2d as AvgPool2d
+from .pooling import AvgPool3d as AvgPool3d
+from .pooling import MaxPool1d as MaxPool1d
+from .pooling import MaxPool2d as MaxPool2d
+from .pooling import MaxPool3d as MaxPool3d
 from .rectifier import CELU as CELU
 from .rectifier import ELU as ELU
 from .rectifier import SELU as SELU
@@ -79,3 +99,4 @@ from .rms_norm import RMSNorm as RMSNorm
 from .shape import Flatten as Flatten
 from .shape import Reshape as Reshape
 from .squared_error import MSE as MSE
+from .upsample import Upsample as Upsample

@@ -10,6 +10,9 @@ from .activation import step as step
 from .complex_numbers import conj as conj
 from .complex_numbers import imag as imag
 from .complex_numbers import real as real
+from .convolution import convolution as convolution
+from .convolution import convolution_transpose as convolution_transpose
+from .convolution import convolution_weight as convolution_weight
 from .creation import arange as arange
 from .creation import asarray as asarray
 from .creation import default_dtype as default_dtype
@@ -141,6 +144,12 @@ from .normalization import batch_norm as batch_norm
 from .normalization import batch_norm_inference as batch_norm_inference
 from .normalization import layer_norm as layer_norm
 from .normalization import rms_norm as rms_norm
+from .pooling import average_pool as average_pool
+from .pooling import average_unpool as average_unpool
+from .pooling import max_pool as max_pool
+from .pooling import max_pool_gather as max_pool_gather
+from .pooling import max_pool_indices as max_pool_indices
+from .pooling import max_unpool as max_unpool
 from .rectifier import celu as celu
 from .rectifier import elu as elu
 from .rectifier import leaky_relu as leaky_relu
