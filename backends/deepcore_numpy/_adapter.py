@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import array_api_compat.numpy
@@ -11,6 +11,7 @@ import numpy as np
 from deepcore._backend import Backend, numpy_dtypes
 
 from ._adam import adam
+from ._attention import attention_gradients, attention_with_kept
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,7 +72,12 @@ class NumPyBackend(Backend):
 
     @property
     def overrides(self) -> Mapping[str, Kernel]:
-        return {"scatter": _scatter, "optim.adam": adam}
+        return {
+            "scatter": _scatter,
+            "optim.adam": adam,
+            "attention_with_kept": partial(attention_with_kept, self.kernels),
+            "attention_gradients": partial(attention_gradients, self.kernels),
+        }
 
 
 def _scatter(x: Any, /, *, shape: Shape, key: Any) -> Any:
