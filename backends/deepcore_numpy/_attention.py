@@ -1,14 +1,14 @@
-r"""Attention head by head, and in blocks of queries whose scores stay in the cache.
+r"""Attention in blocks of heads, or of one head's queries, whose scores stay in the cache.
 
-What a block of scores costs besides its matrix products is an exponential and, in the derivative, one multiplication:
-sums of rows are products with ones, what is added to every score of a row is one more feature of its query, and nothing
-is subtracted before the exponential where the lengths of queries and keys say that it cannot overflow.
+Most of what scores cost besides the matrix products are passes over them. There are as few as may be: sums of rows are
+products with ones, and nothing is subtracted before the exponential where the lengths of queries and keys say that it
+cannot overflow.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
@@ -21,36 +21,52 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from deepcore._typing import Namespace
+    from deepcore._typing import Namespace, Shape
 
     Matrix: TypeAlias = NDArray[Any]
-    Index: TypeAlias = tuple[int, ...]
+    Index: TypeAlias = tuple[int | slice, ...]
 
 BLOCK: Final = 65536
 """Scores at a time: in float32 they fill half of the second-level cache of most processors."""
 
 SAFE: Final = 40.0
-"""Sums of exponentials of scores up to this do not overflow, and of no less than its negative are not zero."""
+"""Scores up to this in magnitude have exponentials whose sums neither overflow nor vanish."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Problem:
-    """One call: what is the same for every head."""
+    """One call: what all heads have in common."""
 
     query: Matrix
     key: Matrix
     value: Matrix
     bias: Matrix | None
-    groups: int
     is_causal: bool
     scale: float
+    groups: int
     rows: int
     triangle: Matrix
+    buffers: dict[str, Matrix] = field(default_factory=dict[str, Any])
 
     def heads(self) -> Iterator[tuple[Index, Index]]:
-        """Give the place of every head of the queries, and of its keys."""
-        for place in np.ndindex(*self.query.shape[:-2]):
-            yield place, (*place[:-1], place[-1] // self.groups) if self.groups > 1 else place
+        """Give the place of one head of the queries, or of several small ones, and the place of their keys."""
+        lead = self.query.shape[:-2]
+        if self.groups > 1:
+            for place in np.ndindex(*lead):
+                yield place, (*place[:-1], place[-1] // self.groups)
+            return
+        axis, size = len(lead), self.query.shape[-2] * self.key.shape[-2]
+        while axis > 0 and size * lead[axis - 1] <= BLOCK:
+            axis -= 1
+            size *= lead[axis]
+        if axis == 0:
+            yield (), ()
+            return
+        step = max(1, BLOCK // size)
+        for outer in np.ndindex(*lead[: axis - 1]):
+            for start in range(0, lead[axis - 1], step):
+                last = start if step == 1 else slice(start, start + step)
+                yield (*outer, last), (*outer, last)
 
     def blocks(self) -> Iterator[tuple[slice, slice]]:
         """Give blocks of queries, and of the keys that they may attend to."""
@@ -59,46 +75,48 @@ class _Problem:
             end = min(start + self.rows, n)
             yield slice(start, end), slice(0, min(m, end) if self.is_causal else m)
 
-    def mask(self, scores: Matrix, place: Index, rows: slice, columns: slice) -> None:
-        """Add the mask to a block of scores."""
+    def scores(self, place: Index, queries: Matrix, keys: Matrix, rows: slice, columns: slice, out: Matrix) -> None:
+        """Compute a block of scores."""
+        np.matmul(queries[..., rows, :], keys[..., columns, :].mT, out=out)
         if self.bias is not None:
-            np.add(scores, self.bias[(*place, rows, columns)], scores)
+            np.add(out, self.bias[place][..., rows, columns], out)
         if self.is_causal and columns.stop > rows.start:
-            corner = scores[:, rows.start :]
-            np.add(corner, self.triangle[: corner.shape[0], : corner.shape[1]], corner)
+            corner = out[..., rows.start :]
+            np.add(corner, self.triangle[: corner.shape[-2], : corner.shape[-1]], corner)
 
-    def cannot_overflow(self, mask: Matrix | None) -> bool:
+    def scratch(self, name: str, shape: Shape) -> Matrix:
+        """Return memory for a block of scores, the same every time."""
+        size = math.prod(shape)
+        if name not in self.buffers:
+            self.buffers[name] = np.empty(max(size, self.rows * self.key.shape[-2]), self.query.dtype)
+        return self.buffers[name][:size].reshape(shape)
+
+    def cannot_overflow(self) -> bool:
         r"""Whether $|q \cdot k| \le \lVert q \rVert \lVert k \rVert$ says that no score is too large."""
-        if mask is not None and not is_boolean(mask):
-            return False
-        squares = (np.einsum("...i,...i->...", x, x).max() for x in (self.query, self.key))
-        return bool(abs(self.scale) * math.sqrt(math.prod(map(float, squares))) <= SAFE)
+        squares = [float(np.einsum("...i,...i->...", x, x).max()) for x in (self.query, self.key)]
+        return abs(self.scale) * math.sqrt(math.prod(squares)) <= SAFE
 
 
 def _problem(
     query: Matrix, key: Matrix, value: Matrix, mask: Matrix | None, *, is_causal: bool, scale: float, enable_gqa: bool
 ) -> _Problem | None:
     """Return the problem, or None where the reference form has to do it."""
-    lead, leads = query.shape[:-2], {key.shape[:-2], value.shape[:-2]}
+    lead = query.shape[:-2]
     groups = query.shape[-3] // key.shape[-3] if enable_gqa else 1
-    same = leads == {(*lead[:-1], lead[-1] // groups) if groups > 1 else lead}
-    types = {x.dtype for x in (query, key, value)}
-    if not same or len(types) > 1 or query.dtype.char not in "fd" or min(query.size, key.size, value.size) == 0:
+    of_keys = (*lead[:-1], lead[-1] // groups) if groups > 1 else lead
+    if key.shape[:-2] != of_keys or value.shape[:-2] != of_keys:
         return None
-    n, m = query.shape[-2], key.shape[-2]
+    if {key.dtype, value.dtype} != {query.dtype} or query.dtype.char not in "fd":
+        return None
+    if min(query.size, key.size, value.size) == 0:
+        return None
+    n, m, minus_infinity = query.shape[-2], key.shape[-2], query.dtype.type(-math.inf)
     rows = min(n, max(16, BLOCK // m))
-    minus_infinity = query.dtype.type(-math.inf)
-    bias = None
     if mask is not None:
-        added = np.where(mask, query.dtype.type(0), minus_infinity) if is_boolean(mask) else mask
-        bias = np.broadcast_to(added, (*lead, n, m))
+        mask = np.where(mask, query.dtype.type(0), minus_infinity) if is_boolean(mask) else mask
+        mask = np.broadcast_to(mask, (*lead, n, m))
     triangle = np.triu(np.full((rows, rows), minus_infinity), 1) if is_causal else np.empty((0, 0), query.dtype)
-    return _Problem(query, key, value, bias, groups, is_causal, scale, rows, triangle)
-
-
-def _like(x: Matrix, features: int) -> Matrix:
-    """Return an empty array whose axes lie in memory in the order of another's, so that they need no moving later."""
-    return np.empty_like(x, shape=(*x.shape[:-1], features))
+    return _Problem(query, key, value, mask, is_causal, scale, groups, rows, triangle)
 
 
 def attention_with_kept(
@@ -122,37 +140,47 @@ def attention_with_kept(
         reference = composites["attention_with_kept"]
         options = {"is_causal": is_causal, "scale": alpha, "enable_gqa": enable_gqa, "keep": keep}
         return AttentionResult(*reference(xp, query, key, value, mask, **options))
-    (n, _), m, dtype = query.shape[-2:], key.shape[-2], query.dtype
-    output = _like(query, value.shape[-1])
-    kept = np.empty((*query.shape[:-1], m) if keep == "weights" else query.shape[:-1], dtype)
-    scratch, ones, shift = np.empty((problem.rows, m), dtype), np.ones(m, dtype), dtype.type(0)
-    cannot_overflow = problem.cannot_overflow(mask)
+    # The axes lie in memory in the order of the query's, so that whoever joins the heads again need not move them.
+    output = np.empty_like(query, shape=(*query.shape[:-1], value.shape[-1]))
+    kept = np.empty((*query.shape[:-1], key.shape[-2]) if keep == "weights" else query.shape[:-1], query.dtype)
+    is_safe = (mask is None or is_boolean(mask)) and problem.cannot_overflow()
+    scaled = query * query.dtype.type(alpha)
     for place, of_keys in problem.heads():
-        scaled, k, v = query[place] * dtype.type(alpha), key[of_keys], value[of_keys]
+        queries, keys, values = scaled[place], key[of_keys], value[of_keys]
         for rows, columns in problem.blocks():
             if keep == "weights":
-                kept[(*place, rows, slice(columns.stop, m))] = 0
-                e = kept[(*place, rows, columns)]
+                e = kept[place][..., rows, columns]
+                kept[place][..., rows, columns.stop :] = 0
             else:
-                e = scratch[: rows.stop - rows.start, columns]
-            np.matmul(scaled[rows], k[columns].T, out=e)
-            problem.mask(e, place, rows, columns)
-            if not cannot_overflow:
-                shift = e.max(axis=1)
-                shift[np.isneginf(shift)] = 0
-                np.subtract(e, shift[:, None], e)
-            np.exp(e, e)
-            total = e @ ones[columns]
-            inverse = 1 / np.where(total > 0, total, dtype.type(1))
-            y = output[(*place, rows, slice(None))]
+                e = problem.scratch("e", (*queries.shape[:-2], rows.stop - rows.start, columns.stop))
+            problem.scores(place, queries, keys, rows, columns, e)
+            y = output[place][..., rows, :]
+            total, shift = _exponentials(e, is_safe=is_safe)
+            is_masked = total == 0 if mask is not None else None
+            if is_masked is not None:
+                total[is_masked] = 1
             if keep == "weights":
-                np.multiply(e, inverse[:, None], e)
-                np.matmul(e, v[columns], out=y)
+                np.multiply(e, 1 / total, e)
+                np.matmul(e, values[..., columns, :], out=y)
                 continue
-            np.matmul(e, v[columns], out=y)
-            np.multiply(y, inverse[:, None], y)
-            kept[(*place, rows)] = np.where(total > 0, shift - np.log(inverse), -math.inf)
+            np.matmul(e, values[..., columns, :], out=y)
+            np.divide(y, total, y)
+            logarithms = np.log(total) + shift
+            if is_masked is not None:
+                logarithms[is_masked] = -math.inf
+            kept[place][..., rows] = logarithms[..., 0]
     return AttentionResult(output, kept)
+
+
+def _exponentials(scores: Matrix, *, is_safe: bool) -> tuple[Matrix, Matrix | float]:
+    """Replace scores by exponentials, and return the sums of rows, and what was subtracted before."""
+    shift: Matrix | float = 0.0
+    if not is_safe:
+        shift = scores.max(axis=-1, keepdims=True)
+        shift[np.isneginf(shift)] = 0
+        np.subtract(scores, shift, scores)
+    np.exp(scores, scores)
+    return scores @ np.ones((scores.shape[-1], 1), scores.dtype), shift
 
 
 def attention_gradients(
@@ -175,79 +203,49 @@ def attention_gradients(
     """Return the cotangents of queries, keys, values and mask: see ``deepcore.ops.attention``."""
     problem = _problem(query, key, value, mask, is_causal=is_causal, scale=scale, enable_gqa=enable_gqa)
     if problem is None or dy is None or (dkept is not None and keep == "weights"):
+        operands = (dy, dkept, query, key, value, mask, output, kept)
         options = {"is_causal": is_causal, "scale": scale, "enable_gqa": enable_gqa, "keep": keep}
-        reference = composites["attention_gradients"]
-        gradients: tuple[Any, Any, Any, Any] = reference(
-            xp, dy, dkept, query, key, value, mask, output, kept, **options
-        )
-        return gradients
-    return _Backward(problem, dy, dkept, output, kept, keep).run(wants_mask=mask is not None and not is_boolean(mask))
+        dq, dk, dv, dmask = composites["attention_gradients"](xp, *operands, **options)
+        return dq, dk, dv, dmask
+    dquery, dkey, dvalue = np.empty_like(query), np.empty_like(key), np.empty_like(value)
+    dmask = None if mask is None or is_boolean(mask) else np.zeros((*query.shape[:-1], key.shape[-2]), query.dtype)
+    # What is subtracted from a row of dy V^T: the mean by the weights, which is dy · y.
+    means = np.einsum("...i,...i->...", dy, output)
+    means = (means if dkept is None else means - dkept)[..., None]
+    several = problem.groups > 1 or problem.rows < query.shape[-2]  # blocks contribute to one cotangent of a key
+    if several:
+        dkey.fill(0)
+        dvalue.fill(0)
+    alpha = query.dtype.type(scale)
+    scaled = query * alpha
+    for place, of_keys in problem.heads():
+        queries, keys, values, g = scaled[place], key[of_keys], value[of_keys], dy[place]
+        for rows, columns in problem.blocks():
+            shape = (*queries.shape[:-2], rows.stop - rows.start, columns.stop)
+            if keep == "weights":
+                p = kept[place][..., rows, columns]
+            else:
+                p = problem.scratch("p", shape)
+                problem.scores(place, queries, keys, rows, columns, p)
+                normaliser = kept[place][..., rows, None]
+                np.subtract(p, np.where(np.isneginf(normaliser), 0, normaliser), p)
+                np.exp(p, p)
+            ds = problem.scratch("ds", shape)
+            np.matmul(g[..., rows, :], values[..., columns, :].mT, out=ds)
+            np.subtract(ds, means[place][..., rows, :], ds)
+            np.multiply(ds, p, ds)
+            if dmask is not None:
+                dmask[place][..., rows, columns] = ds
+            _accumulate(p.mT, g[..., rows, :], dvalue[of_keys][..., columns, :], several=several)
+            _accumulate(ds.mT, queries[..., rows, :], dkey[of_keys][..., columns, :], several=several)
+            np.matmul(ds, keys[..., columns, :], out=dquery[place][..., rows, :])
+    np.multiply(dquery, alpha, dquery)
+    return dquery, dkey, dvalue, dmask
 
 
-class _Backward:
-    """The derivative of one call."""
-
-    def __init__(
-        self, problem: _Problem, dy: Matrix, dkept: Matrix | None, output: Matrix, kept: Matrix, keep: str
-    ) -> None:
-        self.problem = problem
-        self.dy, self.output, self.kept, self.keep = dy, output, kept, keep
-        self.added = -np.einsum("...i,...i->...", dy, output)
-        if dkept is not None:
-            self.added += dkept
-        (n, d), (m, features), dtype = problem.query.shape[-2:], problem.value.shape[-2:], problem.query.dtype
-        self.queries, self.keys = np.empty((n, d + 1), dtype), np.ones((m, d + 1), dtype)
-        self.cotangents, self.values = np.empty((n, features + 1), dtype), np.ones((m, features + 1), dtype)
-        self.scratch = np.empty((2, problem.rows, m), dtype)
-        self.several = problem.groups > 1 or problem.rows < n  # contributions to the cotangent of one key
-
-    def run(self, *, wants_mask: bool) -> tuple[Matrix, Matrix, Matrix, Matrix | None]:
-        """Return the cotangents."""
-        problem = self.problem
-        query, key, value = problem.query, problem.key, problem.value
-        dquery, dkey, dvalue = np.empty_like(query), np.empty_like(key), np.empty_like(value)
-        dmask = np.zeros((*query.shape[:-1], key.shape[-2]), query.dtype) if wants_mask else None
-        if self.several:
-            dkey.fill(0)
-            dvalue.fill(0)
-        for place, of_keys in problem.heads():
-            self._load(place, of_keys)
-            for rows, columns in problem.blocks():
-                p = self._weights(place, rows, columns)
-                ds = self.scratch[1, : p.shape[0], columns]
-                np.matmul(self.cotangents[rows], self.values[columns].T, out=ds)
-                np.multiply(ds, p, ds)
-                if dmask is not None:
-                    dmask[(*place, rows, columns)] = ds
-                self._add(p.T, self.dy[place][rows], dvalue[of_keys][columns])
-                self._add(ds.T, self.queries[rows, :-1], dkey[of_keys][columns])
-                dq = dquery[place][rows]
-                np.matmul(ds, key[of_keys][columns], out=dq)
-                np.multiply(dq, query.dtype.type(problem.scale), dq)
-        return dquery, dkey, dvalue, dmask
-
-    def _load(self, place: Index, of_keys: Index) -> None:
-        """Copy a head, with what is added to every score of a row as one more feature."""
-        np.multiply(self.problem.query[place], self.queries.dtype.type(self.problem.scale), self.queries[:, :-1])
-        self.cotangents[:, :-1] = self.dy[place]
-        self.cotangents[:, -1] = self.added[place]
-        self.values[:, :-1] = self.problem.value[of_keys]
-        if self.keep == "logsumexp":
-            kept = self.kept[place]
-            self.queries[:, -1] = np.where(np.isneginf(kept), 0, -kept)
-            self.keys[:, :-1] = self.problem.key[of_keys]
-
-    def _weights(self, place: Index, rows: slice, columns: slice) -> Matrix:
-        if self.keep == "weights":
-            return self.kept[(*place, rows, columns)]
-        p = self.scratch[0, : rows.stop - rows.start, columns]
-        np.matmul(self.queries[rows], self.keys[columns].T, out=p)
-        self.problem.mask(p, place, rows, columns)
-        return np.exp(p, p)
-
-    def _add(self, a: Matrix, b: Matrix, total: Matrix) -> None:
-        """Add a product to a cotangent, or store the only one."""
-        if self.several:
-            np.add(total, a @ b, total)
-        else:
-            np.matmul(a, b, out=total)
+def _accumulate(a: Matrix, b: Matrix, total: Matrix, *, several: bool) -> None:
+    """Add a product to a cotangent, or store it as the only contribution."""
+    if several:
+        np.add(total, a @ b, total)
+    else:
+        np.matmul(a, b, out=total)
