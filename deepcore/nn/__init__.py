@@ -36,6 +36,7 @@ from .gated import Mish as Mish
 from .gated import SiLU as SiLU
 from .gated import SwiGLU as SwiGLU
 from .gated import Swish as Swish
+from .layer_norm import LayerNorm as LayerNorm
 from .likelihood import GaussianNLL as GaussianNLL
 from .likelihood import KLDivergence as KLDivergence
 from .margin import CategoricalHinge as CategoricalHinge
