@@ -17,6 +17,8 @@ from .activation import Softsign as Softsign
 from .activation import Step as Step
 from .activation import Tanh as Tanh
 from .activation import activation_named as activation_named
+from .attention import KeyValueCache as KeyValueCache
+from .attention import MultiHeadAttention as MultiHeadAttention
 from .container import Sequential as Sequential
 from .cross_entropy import NLL as NLL
 from .cross_entropy import BinaryCrossEntropy as BinaryCrossEntropy
@@ -42,6 +44,9 @@ from .likelihood import KLDivergence as KLDivergence
 from .margin import CategoricalHinge as CategoricalHinge
 from .margin import Hinge as Hinge
 from .maxout import Maxout as Maxout
+from .positional import LearnedEncoding as LearnedEncoding
+from .positional import RotaryEncoding as RotaryEncoding
+from .positional import SinusoidalEncoding as SinusoidalEncoding
 from .rectifier import CELU as CELU
 from .rectifier import ELU as ELU
 from .rectifier import SELU as SELU
@@ -52,3 +57,7 @@ from .rectifier import RReLU as RReLU
 from .rectifier import Softplus as Softplus
 from .shape import Flatten as Flatten
 from .squared_error import MSE as MSE
+from .transformer import TransformerDecoder as TransformerDecoder
+from .transformer import TransformerDecoderLayer as TransformerDecoderLayer
+from .transformer import TransformerEncoder as TransformerEncoder
+from .transformer import TransformerEncoderLayer as TransformerEncoderLayer

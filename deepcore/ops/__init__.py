@@ -160,6 +160,7 @@ from .reduction import prod as prod
 from .reduction import std as std
 from .reduction import sum as sum
 from .reduction import var as var
+from .rotary import rotary as rotary
 from .searching import argmax as argmax
 from .searching import argmin as argmin
 from .searching import argsort as argsort

@@ -193,7 +193,7 @@ def attention_with_kept(
     $\bar S = P \odot (\bar P - (\bar P \odot P)\,1)$, $\bar M = \bar S$, $\bar Q = \alpha \bar S K$,
     $\bar K = \alpha \bar S^\top Q$, where $(\bar P \odot P)\,1$, the sums of rows, are those of $\bar Y \odot Y$ too.
 
-    With ``keep="weights"`` the second result is $P$, and with ``keep="logsumexp"`` it is $\ell = \ln \sum_j e^{S_{ij}}$,
+    With ``keep="weights"`` the second result is $P$, with ``keep="logsumexp"`` it is $\ell = \ln \sum_j e^{S_{ij}}$,
     from which the rule computes $P = e^{S - \ell}$ again: it takes longer, and no memory. The parameters are those of
     :func:`attention`.
     """
