@@ -104,9 +104,9 @@ def main() -> None:
     torch: Any = importlib.import_module("torch")
     torch.set_num_threads(arguments.threads)
     results: list[dict[str, Any]] = []
-    for case, options in CASES.items():
-        options = dict(options)
-        for what, calls in functions(torch, options.pop("shape"), options).items():
+    for case, given in CASES.items():
+        options = {name: value for name, value in given.items() if name != "shape"}
+        for what, calls in functions(torch, given["shape"], options).items():
             row = {"case": case, "operation": what, **timed(calls)}
             results.append(row)
             low, high = row["ratio_quartiles"]

@@ -212,7 +212,8 @@ def attention_gradients(
     # What is subtracted from a row of dy V^T: the mean by the weights, which is dy · y.
     means = np.einsum("...i,...i->...", dy, output)
     means = (means if dkept is None else means - dkept)[..., None]
-    several = problem.groups > 1 or problem.rows < query.shape[-2]  # blocks contribute to one cotangent of a key
+    n, m = query.shape[-2], key.shape[-2]
+    several = problem.groups > 1 or problem.rows < n or (is_causal and n < m)  # or no contributions, to those of a key
     if several:
         dkey.fill(0)
         dvalue.fill(0)

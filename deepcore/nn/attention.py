@@ -103,8 +103,8 @@ class MultiHeadAttention(Module):
     Attributes
     ----------
     query, key, value, output
-        The :class:`Dense` layers, with $W_Q$ of shape (d, d), $W_K$ of (kdim, g d_h), $W_V$ of (vdim, g d_h) and $W_O$ of
-        (d, d), where $g$ is the number of heads of keys.
+        The :class:`Dense` layers, with $W_Q$ of shape (d, d), $W_K$ of (kdim, g d_h), $W_V$ of (vdim, g d_h) and $W_O$
+        of (d, d), where $g$ is the number of heads of keys.
 
     Raises
     ------
@@ -115,16 +115,16 @@ class MultiHeadAttention(Module):
 
     Notes
     -----
-    $X$ has shape (samples, queries, d), $Z$ (samples, keys, kdim), $U$ (samples, keys, vdim) and $Y$ that of $X$: samples
-    come first, unlike in PyTorch by default. PyTorch holds $W_Q^\top$, $W_K^\top$ and $W_V^\top$ below one another in
-    ``in_proj_weight``, and draws them as one matrix. In boolean masks True is for what a query may attend to, as in
-    PyTorch's ``scaled_dot_product_attention``; its ``MultiheadAttention`` has it the other way round. A query that may
-    attend to nothing gets $b_O$.
+    $X$ has shape (samples, queries, d), $Z$ (samples, keys, kdim), $U$ (samples, keys, vdim) and $Y$ that of $X$:
+    samples come first, unlike in PyTorch by default. PyTorch holds $W_Q^\top$, $W_K^\top$ and $W_V^\top$ below one
+    another in ``in_proj_weight``, and draws them as one matrix. In boolean masks True is for what a query may attend
+    to, as in PyTorch's ``scaled_dot_product_attention``; its ``MultiheadAttention`` has it the other way round. A query
+    that may attend to nothing gets $b_O$.
 
     References
     ----------
-    A. Vaswani et al., Attention is all you need, NeurIPS 2017, section 3.2.2; N. Shazeer, Fast transformer decoding: one
-    write-head is all you need, arXiv:1911.02150, 2019; J. Ainslie et al., GQA: training generalized multi-query
+    A. Vaswani et al., Attention is all you need, NeurIPS 2017, section 3.2.2; N. Shazeer, Fast transformer decoding:
+    one write-head is all you need, arXiv:1911.02150, 2019; J. Ainslie et al., GQA: training generalized multi-query
     transformer models from multi-head checkpoints, EMNLP 2023.
 
     Examples

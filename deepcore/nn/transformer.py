@@ -72,11 +72,7 @@ class _Layer(Module):
 
     def _around(self, part: Callable[[Tensor], Tensor], x: Tensor, norm: Module) -> Tensor:
         """Apply a part with a residual connection around it, and normalise before it or behind the sum."""
-        y: Tensor
-        if self.norm_first:
-            y = x + self.dropout(part(norm(x)))
-        else:
-            y = norm(x + self.dropout(part(x)))
+        y: Tensor = x + self.dropout(part(norm(x))) if self.norm_first else norm(x + self.dropout(part(x)))
         return y
 
     def _feedforward(self, x: Tensor) -> Tensor:
@@ -132,8 +128,8 @@ class TransformerEncoderLayer(_Layer):
 
     Notes
     -----
-    The input has shape (samples, positions, d_model): samples come first, unlike in PyTorch by default. In boolean masks
-    True is for what may be attended to: see :class:`MultiHeadAttention`.
+    The input has shape (samples, positions, d_model): samples come first, unlike in PyTorch by default. In boolean
+    masks True is for what may be attended to: see :class:`MultiHeadAttention`.
 
     References
     ----------
@@ -182,8 +178,8 @@ class TransformerDecoderLayer(_Layer):
 
     Notes
     -----
-    The input has shape (samples, positions, d_model), and the memory, usually an encoder's result, (samples, positions of
-    the memory, d_model).
+    The input has shape (samples, positions, d_model), and the memory, usually an encoder's result, (samples, positions
+    of the memory, d_model).
 
     References
     ----------
