@@ -119,6 +119,11 @@ def _problem(
     return _Problem(query, key, value, mask, is_causal, scale, groups, rows, triangle)
 
 
+def _widened(x: Any) -> Any:
+    """Return numbers of 16 bits in 32: NumPy multiplies matrices of them a hundred times slower, or not at all."""
+    return x.astype(np.float32) if x is not None and x.dtype.itemsize == 2 else x
+
+
 def attention_with_kept(
     xp: Namespace,
     query: Matrix,
@@ -135,6 +140,10 @@ def attention_with_kept(
     """Return the output and what the derivative needs: see ``deepcore.ops.attention``."""
     check_attention(query, key, value, mask, enable_gqa=enable_gqa, keep=keep)
     alpha = scale_or_default(scale, query)
+    if query.dtype.itemsize == 2:
+        options = {"is_causal": is_causal, "scale": alpha, "enable_gqa": enable_gqa, "keep": keep}
+        wide = attention_with_kept(xp, *[_widened(x) for x in (query, key, value, mask)], **options)
+        return AttentionResult(*[x.astype(query.dtype) for x in wide])
     problem = _problem(query, key, value, mask, is_causal=is_causal, scale=alpha, enable_gqa=enable_gqa)
     if problem is None:
         reference = composites["attention_with_kept"]
@@ -201,6 +210,9 @@ def attention_gradients(
     keep: str,
 ) -> tuple[Any, Any, Any, Any]:
     """Return the cotangents of queries, keys, values and mask: see ``deepcore.ops.attention``."""
+    if query.dtype.itemsize == 2:
+        query, key, value, mask, output, kept = map(_widened, (query, key, value, mask, output, kept))
+        dy, dkept = _widened(dy), _widened(dkept)
     problem = _problem(query, key, value, mask, is_causal=is_causal, scale=scale, enable_gqa=enable_gqa)
     if problem is None or dy is None or (dkept is not None and keep == "weights"):
         operands = (dy, dkept, query, key, value, mask, output, kept)
