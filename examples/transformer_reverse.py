@@ -1,7 +1,7 @@
 """A small transformer learns to reverse, or to sort, sequences of digits that it has never seen.
 
-Run it with `python examples/transformer_reverse.py [reverse|sort] [STEPS]`. Every batch is drawn afresh, of the 10 billion
-sequences of ten digits, so the accuracy on fresh ones is that on new ones: more than 99 % of whole sequences are right.
+Run it with `python examples/transformer_reverse.py [reverse|sort] [STEPS]`. Every batch is drawn afresh from the 10
+billion sequences of ten digits. Of 1000 sequences after training, more than 99 % come out right in every position.
 """
 
 import sys
@@ -10,7 +10,7 @@ import deepcore as dc
 from deepcore import nn, optim, random
 
 LENGTH, DIGITS = 10, 10
-STEPS = {"reverse": 400, "sort": 1500}
+STEPS = {"reverse": 400, "sort": 1000}
 
 
 class Transformer(nn.Module):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import numpy as np
 
 from deepcore._backend import composites
-from deepcore.ops.attention import AttentionResult, check_attention, is_boolean, scale_or_default
+from deepcore.ops.attention import check_attention, is_boolean, scale_or_default
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,19 +136,18 @@ def attention_with_kept(
     scale: float | None = None,
     enable_gqa: bool = False,
     keep: str = "weights",
-) -> AttentionResult:
+) -> tuple[Matrix, Matrix]:
     """Return the output and what the derivative needs: see ``deepcore.ops.attention``."""
     check_attention(query, key, value, mask, enable_gqa=enable_gqa, keep=keep)
     alpha = scale_or_default(scale, query)
+    options: dict[str, Any] = {"is_causal": is_causal, "scale": alpha, "enable_gqa": enable_gqa}
     if query.dtype.itemsize == 2:
-        options = {"is_causal": is_causal, "scale": alpha, "enable_gqa": enable_gqa, "keep": keep}
-        wide = attention_with_kept(xp, *[_widened(x) for x in (query, key, value, mask)], **options)
-        return AttentionResult(*[x.astype(query.dtype) for x in wide])
-    problem = _problem(query, key, value, mask, is_causal=is_causal, scale=alpha, enable_gqa=enable_gqa)
+        wide = attention_with_kept(xp, *[_widened(x) for x in (query, key, value, mask)], **options, keep=keep)
+        return wide[0].astype(query.dtype), wide[1].astype(query.dtype)
+    problem = _problem(query, key, value, mask, **options)
     if problem is None:
-        reference = composites["attention_with_kept"]
-        options = {"is_causal": is_causal, "scale": alpha, "enable_gqa": enable_gqa, "keep": keep}
-        return AttentionResult(*reference(xp, query, key, value, mask, **options))
+        y, rest = composites["attention_with_kept"](xp, query, key, value, mask, **options, keep=keep)
+        return y, rest
     # The axes lie in memory in the order of the query's, so that whoever joins the heads again need not move them.
     output = np.empty_like(query, shape=(*query.shape[:-1], value.shape[-1]))
     kept = np.empty((*query.shape[:-1], key.shape[-2]) if keep == "weights" else query.shape[:-1], query.dtype)
@@ -178,15 +177,15 @@ def attention_with_kept(
             if is_masked is not None:
                 logarithms[is_masked] = -math.inf
             kept[place][..., rows] = logarithms[..., 0]
-    return AttentionResult(output, kept)
+    return output, kept
 
 
 def _exponentials(scores: Matrix, *, is_safe: bool) -> tuple[Matrix, Matrix | float]:
     """Replace scores by exponentials, and return the sums of rows, and what was subtracted before."""
     shift: Matrix | float = 0.0
     if not is_safe:
-        shift = scores.max(axis=-1, keepdims=True)
-        shift[np.isneginf(shift)] = 0
+        largest = scores.max(axis=-1, keepdims=True)
+        shift = np.where(np.isneginf(largest), 0, largest)
         np.subtract(scores, shift, scores)
     np.exp(scores, scores)
     return scores @ np.ones((scores.shape[-1], 1), scores.dtype), shift
@@ -213,11 +212,11 @@ def attention_gradients(
     if query.dtype.itemsize == 2:
         query, key, value, mask, output, kept = map(_widened, (query, key, value, mask, output, kept))
         dy, dkept = _widened(dy), _widened(dkept)
-    problem = _problem(query, key, value, mask, is_causal=is_causal, scale=scale, enable_gqa=enable_gqa)
+    options: dict[str, Any] = {"is_causal": is_causal, "scale": scale, "enable_gqa": enable_gqa}
+    problem = _problem(query, key, value, mask, **options)
     if problem is None or dy is None or (dkept is not None and keep == "weights"):
         operands = (dy, dkept, query, key, value, mask, output, kept)
-        options = {"is_causal": is_causal, "scale": scale, "enable_gqa": enable_gqa, "keep": keep}
-        dq, dk, dv, dmask = composites["attention_gradients"](xp, *operands, **options)
+        dq, dk, dv, dmask = composites["attention_gradients"](xp, *operands, **options, keep=keep)
         return dq, dk, dv, dmask
     dquery, dkey, dvalue = np.empty_like(query), np.empty_like(key), np.empty_like(value)
     dmask = None if mask is None or is_boolean(mask) else np.zeros((*query.shape[:-1], key.shape[-2]), query.dtype)

@@ -221,7 +221,7 @@ def test_parts() -> None:
     ("arguments", "options"),
     [((8, 3), {}), ((8, 0), {}), ((8, 4), {"num_kv_heads": 3}), ((8, 2), {"num_kv_heads": 4}), ((0, 1), {})],
 )
-def test_heads_that_do_not_divide(arguments: tuple[int, int], options: dict[str, int]) -> None:
+def test_heads_that_do_not_divide(arguments: tuple[int, int], options: dict[str, Any]) -> None:
     with pytest.raises(dc.ConfigError, match="the number of heads divides the features"):
         nn.MultiHeadAttention(*arguments, **options)
 

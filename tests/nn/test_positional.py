@@ -70,10 +70,10 @@ def test_the_derivative_of_a_rotation_is_the_inverse_rotation(interleaved: bool,
 @pytest.mark.parametrize("dtype", [dc.float32, dc.float64])
 @pytest.mark.parametrize("k", range(3))
 def test_a_part_of_a_sequence_and_its_data_type(k: int, dtype: dc.DType, device: Device) -> None:
+    dc.set_default_dtype(dtype)
     with dc.use_device(device):
         layer = layers(6)[k]
-    if dtype is dc.float64 and isinstance(layer, nn.LearnedEncoding):
-        pytest.skip("its weight is of the default type")
+    dc.set_default_dtype(dc.float32)
     x = dc.asarray(RNG.normal(size=(2, 9, 6)), dtype=dtype, device=device)
     whole, part = layer(x), layer(x[:, 5:, :], offset=5)
     assert (whole.dtype, whole.device, whole.shape) == (dtype, device, x.shape)
@@ -96,14 +96,14 @@ def test_inputs_that_do_not_fit(k: int) -> None:
         layer(dc.ones((2, 9, 4)))
     with pytest.raises(dc.ShapeError, match=r"got \(6,\)"):
         layer(dc.ones(6))
-    with pytest.raises(dc.ConfigError, match="the offset is the position of the first element, 0 or more, not -1"):
+    with pytest.raises(dc.ConfigError, match=r"0 or more, not -1$"):
         layer(dc.ones((2, 9, 6)), offset=-1)
 
 
 def test_messages_with_a_likely_cause() -> None:
-    with pytest.raises(dc.ShapeError, match="time is the last axis but one$"):
+    with pytest.raises(dc.ShapeError, match=r"time is the last axis but one$"):
         nn.SinusoidalEncoding(6)(dc.ones((2, 6, 9)))
-    with pytest.raises(dc.ShapeError, match="positions up to 24, and only 20 were learned"):
+    with pytest.raises(dc.ShapeError, match="only 20 were learned"):
         nn.LearnedEncoding(20, 6)(dc.ones((2, 9, 6)), offset=15)
 
 
@@ -114,9 +114,9 @@ def test_sizes_are_at_least_one(make: Any) -> None:
 
 
 def test_other_options_that_do_not_fit() -> None:
-    with pytest.raises(dc.ConfigError, match="in pairs, so their number is even, not 5"):
+    with pytest.raises(dc.ConfigError, match=r"in pairs, so their number is even, not 5$"):
         nn.RotaryEncoding(5)
-    with pytest.raises(dc.ConfigError, match="the base is above 0; got 4 and -1"):
+    with pytest.raises(dc.ConfigError, match=r"the base is above 0; got 4 and -1$"):
         nn.SinusoidalEncoding(4, base=-1)
 
 

@@ -18,12 +18,14 @@ ROTARY: dict[str, Any] = {"num_kv_heads": 2, "rotary": nn.RotaryEncoding(2)}
 
 
 def encoder(n: int = 2, **options: Any) -> nn.TransformerEncoder:
-    layer = nn.TransformerEncoderLayer(8, 4, 12, generator=Generator(0), **{"dropout": 0.0, **options})
+    options.setdefault("dropout", 0.0)
+    layer = nn.TransformerEncoderLayer(8, 4, 12, generator=Generator(0), **options)
     return nn.TransformerEncoder(layer, n, norm=nn.LayerNorm(8))
 
 
 def decoder(n: int = 2, **options: Any) -> nn.TransformerDecoder:
-    layer = nn.TransformerDecoderLayer(8, 4, 12, generator=Generator(0), **{"dropout": 0.0, **options})
+    options.setdefault("dropout", 0.0)
+    layer = nn.TransformerDecoderLayer(8, 4, 12, generator=Generator(0), **options)
     return nn.TransformerDecoder(layer, n, norm=nn.LayerNorm(8))
 
 
@@ -37,7 +39,8 @@ def test_a_causal_model_cannot_see_the_future(options: dict[str, Any], norm_firs
     model, memory = decoder(norm_first=norm_first, **options), sequences(1, 3, 8)
     body = encoder(norm_first=norm_first, **options)
     values = RNG.normal(size=(1, 6, 8)).astype(np.float32)
-    for call in (lambda x: body(x, is_causal=True), lambda x: model(x, memory, is_causal=True)):
+    calls: list[Any] = [lambda x: body(x, is_causal=True), lambda x: model(x, memory, is_causal=True)]
+    for call in calls:
         before = call(dc.asarray(values)).numpy()
         for t in range(6):
             changed = values.copy()

@@ -78,7 +78,7 @@ def test_scaled_dot_product_attention(shapes: Any, options: dict[str, Any], keep
     options = {**options, "enable_gqa": len(shapes[0]) > 2 and shapes[0][1] != shapes[1][1]}
     source = rng()
     pairs = [both(2 * source.normal(size=shape).astype(dtype)) for shape in shapes]
-    y = dc.attention_with_kept(*[p[0] for p in pairs], keep=keep, **options).output
+    y, _ = dc.attention_with_kept(*[p[0] for p in pairs], keep=keep, **options)
     y_torch = F.scaled_dot_product_attention(*[p[1] for p in pairs], **options)
     assert_equal(y, y_torch, dtype)
     dy = source.normal(size=y.shape).astype(dtype)
@@ -103,7 +103,7 @@ def test_masks(groups: int, shape: tuple[int, ...], kind: str, keep: str, dtype:
         added = source.normal(size=shape)
         pairs.append(both((added if kind == "added" else np.where(allowed, added, -np.inf)).astype(dtype)))
     options = {"enable_gqa": groups != 4}
-    y = dc.attention_with_kept(*[p[0] for p in pairs], keep=keep, **options).output
+    y, _ = dc.attention_with_kept(*[p[0] for p in pairs], keep=keep, **options)
     operands = [p[1] for p in pairs]
     with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
         y_torch = F.scaled_dot_product_attention(*operands[:3], attn_mask=operands[3], **options)
@@ -185,7 +185,7 @@ def disturb(theirs: Any) -> None:
 
 @pytest.mark.parametrize("widths", [{}, {"kdim": 6, "vdim": 10}], ids=["same", "kdim"])
 @pytest.mark.parametrize("masked", ["", "mask", "padding", "both", "added", "causal"])
-def test_multi_head_attention(masked: str, widths: dict[str, int], dtype: str) -> None:
+def test_multi_head_attention(masked: str, widths: dict[str, Any], dtype: str) -> None:
     theirs = torch.nn.MultiheadAttention(8, 2, batch_first=True, **widths)
     disturb(theirs)
     ours = nn.MultiHeadAttention(8, 2, **widths)
