@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from .._typing import Array, Namespace
 
 
-def _split(x: Any, interleaved: bool) -> tuple[Any, Any]:
-    if interleaved:
-        return x[..., 0::2], x[..., 1::2]
+def _split(x: Any, interleaved: bool, xp: Namespace) -> tuple[Any, Any]:
     half = x.shape[-1] // 2
+    if interleaved:
+        pairs = xp.reshape(x, (*x.shape[:-1], half, 2))
+        return pairs[..., 0], pairs[..., 1]
     return x[..., :half], x[..., half:]
 
 
@@ -39,17 +40,17 @@ def rotary(xp: Namespace, x: Array, angles: Array, /, *, interleaved: bool = Tru
     Source: J. Su et al., RoFormer: enhanced transformer with rotary position embedding, arXiv:2104.09864, 2021,
     equation 34.
     """
-    a, b = _split(x, interleaved)
+    a, b = _split(x, interleaved, xp)
     cosine, sine = xp.cos(angles), xp.sin(angles)
     return _joined(a * cosine - b * sine, a * sine + b * cosine, interleaved, xp)
 
 
-def _angles(dy: Any, y: Any, interleaved: bool) -> Any:
-    (a, b), (da, db) = _split(y, interleaved), _split(dy, interleaved)
+def _angles(dy: Any, y: Any, interleaved: bool, xp: Namespace) -> Any:
+    (a, b), (da, db) = _split(y, interleaved, xp), _split(dy, interleaved, xp)
     return a * db - b * da
 
 
 rotary.vjp(
     x=lambda dy, angles, interleaved, xp: xp.rotary(dy, -angles, interleaved=interleaved),
-    angles=lambda dy, y, interleaved: _angles(dy, y, interleaved),
+    angles=lambda dy, y, interleaved, xp: _angles(dy, y, interleaved, xp),
 )
