@@ -112,6 +112,8 @@ def _problem(
         return None
     n, m, minus_infinity = query.shape[-2], key.shape[-2], query.dtype.type(-math.inf)
     rows = min(n, max(16, BLOCK // m))
+    if is_causal:  # smaller blocks leave out more of the future
+        rows = min(rows, 128)
     if mask is not None:
         mask = np.where(mask, query.dtype.type(0), minus_infinity) if is_boolean(mask) else mask
         mask = np.broadcast_to(mask, (*lead, n, m))

@@ -21,6 +21,7 @@ from .._errors import ConfigError, DTypeError, ShapeError
 from .._primitive import Sample
 from .._record import composite
 from .._sweep import op
+from .._tape import is_grad_enabled
 from .manipulation import broadcast_shapes
 
 if TYPE_CHECKING:
@@ -244,19 +245,23 @@ def attention_gradients(
     else:
         scores = _scores(xp, x.query, x.key, x.mask, is_causal=is_causal, scale=scale)
         weights = xp.exp(scores - _finite(split(kept[..., None]), xp))
-    dvalue = 0 * x.value if dy is None else xp.matmul(xp.matrix_transpose(weights), split(dy))
-    dscores = 0 * weights if dy is None else xp.matmul(split(dy), xp.matrix_transpose(x.value))
+    dvalue = dweights = None
+    if dy is not None:
+        dvalue = x.add(xp.matmul(xp.matrix_transpose(weights), split(dy)))
+        dweights = xp.matmul(split(dy), xp.matrix_transpose(x.value))
     if keep == "weights":
         if dkept is not None:
-            dscores = dscores + split(dkept)
-        dscores = weights * (dscores - xp.sum(weights * dscores, axis=-1, keepdims=True))
+            dweights = split(dkept) if dweights is None else dweights + split(dkept)
+        dscores = weights * (dweights - xp.sum(weights * dweights, axis=-1, keepdims=True))
     else:
-        means = 0.0 if dy is None else xp.sum(split(dy * output), axis=-1, keepdims=True)
-        dscores = weights * (dscores - (means if dkept is None else means - split(dkept[..., None])))
+        rest = 0.0 if dkept is None else split(dkept[..., None])
+        if dy is not None:
+            rest = dweights - xp.sum(split(dy * output), axis=-1, keepdims=True) + rest
+        dscores = weights * rest
     dquery = scale * xp.matmul(dscores, x.key)
     dkey = scale * xp.matmul(xp.matrix_transpose(dscores), x.query)
     dmask = None if mask is None or is_boolean(mask) else x.merge(dscores)
-    return x.merge(dquery), x.add(dkey), x.add(dvalue), dmask
+    return x.merge(dquery), x.add(dkey), dvalue, dmask
 
 
 composites["attention_gradients"] = attention_gradients
@@ -348,7 +353,7 @@ def attention(
     >>> dc.attention(x, x, x, is_causal=True)[0, :].tolist()
     [1.0, 0.0]
     """
-    recorded = any(x.requires_grad for x in (query, key, value, mask) if x is not None)
+    recorded = is_grad_enabled() and any(getattr(x, "requires_grad", False) for x in (query, key, value, mask))
     few = math.prod(query.shape[:-1]) * key.shape[-2] <= MANY if len(key.shape) > 1 else True
     wanted = dropout is not None or (recorded and few)
     y, kept = attention_with_kept(
