@@ -48,7 +48,7 @@ REAL = {
     "max_pool",
 }
 """Functions that the standard defines for real numbers alone."""
-REAL_CHAPTERS = ("activation", "fused", "gated", "normalization", "rectifier")
+REAL_CHAPTERS = ("activation", "attention", "fused", "gated", "normalization", "rectifier", "rotary")
 LACKING = {
     ("torch", name): "PyTorch has no order of complex numbers"
     for name in ("unique_all", "unique_counts", "unique_inverse", "unique_values")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import array_api_compat.numpy
@@ -12,6 +12,7 @@ from deepcore._backend import Backend, numpy_dtypes
 
 from . import _batch_norm, _normalization
 from ._adam import adam
+from ._attention import attention_gradients, attention_with_kept
 from ._convolution import convolution, convolution_transpose, convolution_weight
 from ._plan import Executor
 from ._pooling import average_unpool, max_pool_indices, max_unpool
@@ -81,6 +82,8 @@ class NumPyBackend(Backend):
         kernels: dict[str, Kernel] = {
             "scatter": _scatter,
             "optim.adam": adam,
+            "attention_with_kept": partial(attention_with_kept, self.kernels),
+            "attention_gradients": partial(attention_gradients, self.kernels),
             "convolution": convolution,
             "convolution_transpose": convolution_transpose,
             "convolution_weight": convolution_weight,

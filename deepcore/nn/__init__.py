@@ -29,6 +29,8 @@ from .adaptive_pooling import AdaptiveMaxPool2d as AdaptiveMaxPool2d
 from .adaptive_pooling import AdaptiveMaxPool3d as AdaptiveMaxPool3d
 from .adaptive_pooling import GlobalAvgPool as GlobalAvgPool
 from .adaptive_pooling import GlobalMaxPool as GlobalMaxPool
+from .attention import KeyValueCache as KeyValueCache
+from .attention import MultiHeadAttention as MultiHeadAttention
 from .batch_norm import BatchNorm1d as BatchNorm1d
 from .batch_norm import BatchNorm2d as BatchNorm2d
 from .batch_norm import BatchNorm3d as BatchNorm3d
@@ -87,6 +89,9 @@ from .pooling import AvgPool3d as AvgPool3d
 from .pooling import MaxPool1d as MaxPool1d
 from .pooling import MaxPool2d as MaxPool2d
 from .pooling import MaxPool3d as MaxPool3d
+from .positional import LearnedEncoding as LearnedEncoding
+from .positional import RotaryEncoding as RotaryEncoding
+from .positional import SinusoidalEncoding as SinusoidalEncoding
 from .rectifier import CELU as CELU
 from .rectifier import ELU as ELU
 from .rectifier import SELU as SELU
@@ -99,4 +104,8 @@ from .rms_norm import RMSNorm as RMSNorm
 from .shape import Flatten as Flatten
 from .shape import Reshape as Reshape
 from .squared_error import MSE as MSE
+from .transformer import TransformerDecoder as TransformerDecoder
+from .transformer import TransformerDecoderLayer as TransformerDecoderLayer
+from .transformer import TransformerEncoder as TransformerEncoder
+from .transformer import TransformerEncoderLayer as TransformerEncoderLayer
 from .upsample import Upsample as Upsample

@@ -7,6 +7,9 @@ from .activation import sigmoid as sigmoid
 from .activation import softmax as softmax
 from .activation import softsign as softsign
 from .activation import step as step
+from .attention import AttentionResult as AttentionResult
+from .attention import attention as attention
+from .attention import attention_with_kept as attention_with_kept
 from .complex_numbers import conj as conj
 from .complex_numbers import imag as imag
 from .complex_numbers import real as real
@@ -170,6 +173,7 @@ from .reduction import prod as prod
 from .reduction import std as std
 from .reduction import sum as sum
 from .reduction import var as var
+from .rotary import rotary as rotary
 from .searching import argmax as argmax
 from .searching import argmin as argmin
 from .searching import argsort as argsort
