@@ -21,7 +21,9 @@ a conjugate. The sweep conjugates complex cotangents where they enter and where 
 convention; where a function is not holomorphic, its rule says what that means for it.
 
 Where there are several results, a rule belongs to a result instead of an operand, since what the cotangents of the
-results contribute adds up: $\bar x = J_1^\top \bar y_1 + J_2^\top \bar y_2 + \dots$
+results contribute adds up: $\bar x = J_1^\top \bar y_1 + J_2^\top \bar y_2 + \dots$ With several operands too, one rule
+gives the cotangents of all of them, and its ``dy`` has the cotangents of the results by name, without those that are
+zero.
 """
 
 from __future__ import annotations
@@ -182,6 +184,9 @@ class Primitive(Generic[P]):
         Where there are several results, the rules are theirs: ``qr.vjp(Q=..., R=...)``.
         """
         known = self.outputs or self.operands
+        if self.outputs and len(self.operands) > 1:
+            msg = f"{self.name} has several results and several operands; declare one rule for all, by vjp_all"
+            raise TypeError(msg)
         for name, function in rules.items():
             if name not in known:
                 msg = (

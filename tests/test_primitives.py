@@ -41,7 +41,7 @@ REAL = {
     *("minimum", "remainder", "sort", "std", "trunc", "var", "astype", "linalg.cross", "fft.rfft"),
 }
 """Functions that the standard defines for real numbers alone."""
-REAL_CHAPTERS = ("activation", "fused", "gated", "rectifier")
+REAL_CHAPTERS = ("activation", "fused", "gated", "rectifier", "recurrence")
 LACKING = {
     ("torch", name): "PyTorch has no order of complex numbers"
     for name in ("unique_all", "unique_counts", "unique_inverse", "unique_values")

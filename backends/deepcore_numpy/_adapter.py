@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import array_api_compat.numpy
 import numpy as np
 
 from deepcore._backend import Backend, numpy_dtypes
 
+from . import _recurrence
 from ._adam import adam
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class _Namespace:
 
 
 _NAMESPACE = _Namespace()
+
+RECURRENCES: Final = [f"{kind}_{what}" for kind in ("rnn", "gru", "lstm") for what in ("sequence", "backward")]
 
 
 class NumPyBackend(Backend):
@@ -71,7 +74,8 @@ class NumPyBackend(Backend):
 
     @property
     def overrides(self) -> Mapping[str, Kernel]:
-        return {"scatter": _scatter, "optim.adam": adam}
+        recurrences: dict[str, Kernel] = {name: getattr(_recurrence, name) for name in RECURRENCES}
+        return {"scatter": _scatter, "optim.adam": adam, **recurrences}
 
 
 def _scatter(x: Any, /, *, shape: Shape, key: Any) -> Any:
