@@ -36,8 +36,13 @@ from .gated import Mish as Mish
 from .gated import SiLU as SiLU
 from .gated import SwiGLU as SwiGLU
 from .gated import Swish as Swish
+from .gru import GRU as GRU
+from .gru import GRUCell as GRUCell
 from .likelihood import GaussianNLL as GaussianNLL
 from .likelihood import KLDivergence as KLDivergence
+from .lstm import LSTM as LSTM
+from .lstm import LSTMCell as LSTMCell
+from .lstm import LSTMState as LSTMState
 from .margin import CategoricalHinge as CategoricalHinge
 from .margin import Hinge as Hinge
 from .maxout import Maxout as Maxout
@@ -49,5 +54,7 @@ from .rectifier import PReLU as PReLU
 from .rectifier import ReLU as ReLU
 from .rectifier import RReLU as RReLU
 from .rectifier import Softplus as Softplus
+from .rnn import RNN as RNN
+from .rnn import RNNCell as RNNCell
 from .shape import Flatten as Flatten
 from .squared_error import MSE as MSE
