@@ -63,6 +63,7 @@ def rnn_sequence(
     projections: Values,
     weight: Values,
     hidden: Values,
+    bias: Values | None = None,
     lengths: Values | None = None,
     /,
     *,
@@ -75,6 +76,8 @@ def rnn_sequence(
     for t in steps.order:
         new = states[t]
         matmul(hidden, weight, new)
+        if bias is not None:
+            add(new, bias, new)
         add(new, projections[t], new)
         if activation == "tanh":
             tanh(new, new)
@@ -202,6 +205,7 @@ def lstm_sequence(
     weight: Values,
     hidden: Values,
     cell: Values,
+    bias: Values | None = None,
     lengths: Values | None = None,
     /,
     *,
@@ -216,6 +220,8 @@ def lstm_sequence(
     for t in steps.order:
         z, new_hidden, new_cell = gates[t], states[t], cells[t]
         matmul(hidden, weight, z)
+        if bias is not None:
+            add(z, bias, z)
         add(z, projections[t], z)
         multiply(z, factors, z)
         tanh(z, z)

@@ -78,9 +78,11 @@ class Cell(Module):
         """Return the hidden states of all steps, and the last states. Time is the first axis."""
         raise NotImplementedError
 
-    def projected(self, x: Tensor, bias: Tensor | None) -> Tensor:
-        """Return the products of the inputs of all steps with their weights."""
-        return ops.matmul(x, self.weight_input) if bias is None else ops.linear(x, self.weight_input, bias)
+    def projected(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Return the products of the inputs of all steps with their weights: one product of matrices."""
+        rows = ops.reshape(x, (x.shape[0] * x.shape[1], x.shape[2]))
+        y = ops.matmul(rows, self.weight_input) if bias is None else ops.linear(rows, self.weight_input, bias)
+        return ops.reshape(y, (*x.shape[:2], y.shape[1]))
 
     @property
     def bias(self) -> Tensor | None:

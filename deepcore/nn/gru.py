@@ -74,10 +74,8 @@ class GRUCell(Cell):
 
     def sequence(self, x: Tensor, states: States, lengths: Tensor | None, *, reverse: bool) -> tuple[Tensor, States]:
         """Return the hidden states of all steps, and the last states. Time is the first axis."""
-        projections = self.projected(x, self.bias_input)
-        found, _, _ = ops.gru_sequence(
-            projections, self.weight_hidden, states[0], self.bias_hidden, lengths, reverse=reverse
-        )
+        operands = (self.projected(x, self.bias_input), self.weight_hidden, states[0], self.bias_hidden, lengths)
+        found, _, _ = ops.gru_sequence(*operands, reverse=reverse)
         return found, (found[0 if reverse else -1, ...],)
 
 

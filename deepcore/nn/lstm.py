@@ -119,8 +119,8 @@ class LSTMCell(Cell):
     def sequence(self, x: Tensor, states: States, lengths: Tensor | None, *, reverse: bool) -> tuple[Tensor, States]:
         """Return the hidden states of all steps, and the last states. Time is the first axis."""
         hidden, cell = states
-        projections = self.projected(x, self.bias)
-        found, cells, _ = ops.lstm_sequence(projections, self.weight_hidden, hidden, cell, lengths, reverse=reverse)
+        operands = (self.projected(x), self.weight_hidden, hidden, cell, self.bias, lengths)
+        found, cells, _ = ops.lstm_sequence(*operands, reverse=reverse)
         k = 0 if reverse else -1
         return found, (found[k, ...], cells[k, ...])
 

@@ -92,10 +92,8 @@ class RNNCell(Cell):
 
     def sequence(self, x: Tensor, states: States, lengths: Tensor | None, *, reverse: bool) -> tuple[Tensor, States]:
         """Return the hidden states of all steps, and the last states. Time is the first axis."""
-        projections = self.projected(x, self.bias)
-        found = ops.rnn_sequence(
-            projections, self.weight_hidden, states[0], lengths, activation=self.activation, reverse=reverse
-        )
+        operands = (self.projected(x), self.weight_hidden, states[0], self.bias, lengths)
+        found = ops.rnn_sequence(*operands, activation=self.activation, reverse=reverse)
         return found, (found[0 if reverse else -1, ...],)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 import deepcore as dc
 from deepcore import nn, optim
+from deepcore.random import Generator
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -196,9 +197,11 @@ def test_twenty_steps_of_training(kind: str, dtype: str) -> None:
 
 @pytest.mark.parametrize("kind", ["tanh", "gru", "lstm"])
 def test_initial_weights_have_pytorchs_limits(kind: str) -> None:
-    layer = KINDS[kind][0](40, 64)
+    torch.manual_seed(0)
+    layer = KINDS[kind][0](40, 64, generator=Generator(0))
     theirs = KINDS[kind][1](40, 64)
     for name, parameter in layer.named_parameters():
         values, values_torch = parameter.numpy(), theirs_of(name, theirs).detach().numpy()
-        assert np.abs(values).max() <= 1 / 8
-        assert values.std() == pytest.approx(values_torch.std(), rel=0.2)
+        assert max(np.abs(values).max(), np.abs(values_torch).max()) <= 1 / 8
+        if values.ndim == 2:  # a bias has too few values to compare the spread of
+            assert values.std() == pytest.approx(values_torch.std(), rel=0.05)

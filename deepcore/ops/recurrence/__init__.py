@@ -1,7 +1,7 @@
 r"""Recurrent layers over whole sequences, from the projections of their inputs.
 
-The projections $P_t = X_t W_x + b$ of all time steps are one product before, and their cotangents give those of $X$,
-$W_x$ and $b$ by one product each after. Here is the recurrence alone, and only the product with the state is in its
+The projections $P_t = X_t W_x$ of all time steps are one product before, and their cotangents give those of $X$
+and $W_x$ by one product each after. Here is the recurrence alone, and only the product with the state is in its
 loop; the cotangent of that product's weight $W$ is one product over all steps behind the loop.
 
 Time is the first axis: projections are (time, samples, gates · units), states (samples, units). Where ``lengths`` are

@@ -60,6 +60,16 @@ def added(dy: Any, more: Any, t: int) -> Any:
     return dy if more is None else dy + more[t, ...]
 
 
+def product(hidden: Any, weight: Any, bias: Any, xp: Namespace) -> Any:
+    """Return the product of a state with its weight, plus the bias if there is one."""
+    return xp.matmul(hidden, weight) if bias is None else xp.matmul(hidden, weight) + bias
+
+
+def bias_cotangent(dz: Any, bias: Any, xp: Namespace) -> Any:
+    """Return the cotangent of the bias, where there is one."""
+    return None if bias is None else xp.sum(dz, axis=(0, 1))
+
+
 def weight_cotangent(dz: Any, before: Any, xp: Namespace) -> Any:
     """Return the cotangent of the weight that states are multiplied with: one product over all steps."""
     return _weight(dz, before, xp)

@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..._primitive import Sample
 from ..._record import composite
-from ._steps import added, columns, in_time, kernel, selected, split, states_before, time_steps, weight_cotangent
+from ._steps import (
+    added,
+    bias_cotangent,
+    columns,
+    in_time,
+    kernel,
+    product,
+    selected,
+    split,
+    states_before,
+    time_steps,
+    weight_cotangent,
+)
 
 if TYPE_CHECKING:
     from ..._typing import Array, Namespace
@@ -40,8 +52,8 @@ def gru_sequence(
     $r = \sigma(P_r + Q_r)$, $z = \sigma(P_z + Q_z)$, $n = \tanh(P_n + r \odot Q_n)$ and
     $h_t = (1 - z) \odot n + z \odot h_{t-1}$. With $g_t$, the whole cotangent of $h_t$,
     $\bar P_n = g_t (1 - z)(1 - n^2)$, $\bar P_z = g_t (h_{t-1} - n)\,z (1 - z)$, $\bar P_r = \bar P_n Q_n\,r (1 - r)$,
-    $\bar Q = (\bar P_r, \bar P_z, \bar P_n r)$, $g_{t-1} = \bar h_{t-1} + g_t z + \bar Q W^\top$, and
-    $\bar W = \sum_t h_{t-1}^\top \bar Q_t$.
+    $\bar Q = (\bar P_r, \bar P_z, \bar P_n r)$, $g_{t-1} = \bar h_{t-1} + g_t z + \bar Q W^\top$,
+    $\bar W = \sum_t h_{t-1}^\top \bar Q_t$, and $\bar b$ is the sum of $\bar Q$ over steps and samples.
 
     The results are all states, the gates, and $Q_n$.
 
@@ -52,8 +64,7 @@ def gru_sequence(
     states, gates, products = list[Any](), list[Any](), list[Any]()
     for t in time_steps(projections, reverse):
         p_r, p_z, p_n = columns(projections[t, ...], n)
-        q = xp.matmul(hidden, weight)
-        q_r, q_z, q_n = columns(q if bias is None else q + bias, n)
+        q_r, q_z, q_n = columns(product(hidden, weight, bias, xp), n)
         r, z = xp.sigmoid(p_r + q_r), xp.sigmoid(p_z + q_z)
         candidate = xp.tanh(p_n + r * q_n)
         hidden = selected(lengths, t, candidate + z * (hidden - candidate), hidden, xp)
@@ -113,4 +124,4 @@ def _gru(
     given = (dy.get("states"), dy.get("gates"), dy.get("products"))
     d_q, d_n, dh = xp.gru_backward(*given, weight, lengths, before, gates, products, reverse=reverse)
     dp = xp.concat([d_q[..., : -weight.shape[0]], d_n], axis=-1)
-    return dp, weight_cotangent(d_q, before, xp), dh, None if bias is None else xp.sum(d_q, axis=(0, 1)), None
+    return dp, weight_cotangent(d_q, before, xp), dh, bias_cotangent(d_q, bias, xp), None

@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..._primitive import Sample
 from ..._record import composite
-from ._steps import added, columns, in_time, kernel, selected, split, states_before, time_steps, weight_cotangent
+from ._steps import (
+    added,
+    bias_cotangent,
+    columns,
+    in_time,
+    kernel,
+    product,
+    selected,
+    split,
+    states_before,
+    time_steps,
+    weight_cotangent,
+)
 
 if TYPE_CHECKING:
     from ..._typing import Array, Namespace
@@ -22,7 +34,7 @@ class LSTMSequence(NamedTuple):
 
 @composite(
     Sample(((4, 2, 12), (3, 12), (2, 3), (2, 3))),
-    Sample(((5, 3, 8), (2, 8), (3, 2), (3, 2), (3,)), integers={4: 6}, parameters={"reverse": True}),
+    Sample(((5, 3, 8), (2, 8), (3, 2), (3, 2), (8,), (3,)), integers={5: 6}, parameters={"reverse": True}),
     result=LSTMSequence,
 )
 def lstm_sequence(
@@ -31,17 +43,19 @@ def lstm_sequence(
     weight: Array,
     hidden: Array,
     cell: Array,
+    bias: Array | None = None,
     lengths: Array | None = None,
     /,
     *,
     reverse: bool = False,
 ) -> LSTMSequence:
     r"""States of long short-term memory. The projections have columns for $i$, $f$, $g$ and $o$; with
-    $Z = P_t + h_{t-1} W$, $i = \sigma(Z_i)$, $f = \sigma(Z_f)$, $g = \tanh(Z_g)$, $o = \sigma(Z_o)$,
+    $Z = P_t + h_{t-1} W + b$, $i = \sigma(Z_i)$, $f = \sigma(Z_f)$, $g = \tanh(Z_g)$, $o = \sigma(Z_o)$,
     $c_t = f \odot c_{t-1} + i \odot g$ and $h_t = o \odot \tanh c_t$. With $g_t$ and $k_t$, the whole cotangents of
     $h_t$ and $c_t$, $\bar o = g_t \tanh c_t$, $k_t = \bar c_t + k_{t+1} f_{t+1} + g_t\,o\,(1 - \tanh^2 c_t)$,
     $\bar\imath = k_t g$, $\bar f = k_t c_{t-1}$, $\bar g = k_t i$, $\bar P_t = \bar Z$,
-    $g_{t-1} = \bar h_{t-1} + \bar Z W^\top$, and $\bar W = \sum_t h_{t-1}^\top \bar Z_t$.
+    $g_{t-1} = \bar h_{t-1} + \bar Z W^\top$, $\bar W = \sum_t h_{t-1}^\top \bar Z_t$, and $\bar b$ is the sum of
+    $\bar Z$ over steps and samples.
 
     The results are all states, all cells, and the gates.
 
@@ -51,7 +65,7 @@ def lstm_sequence(
     n = weight.shape[0]
     states, cells, gates = list[Any](), list[Any](), list[Any]()
     for t in time_steps(projections, reverse):
-        i, f, g, o = columns(projections[t, ...] + xp.matmul(hidden, weight), n)
+        i, f, g, o = columns(projections[t, ...] + product(hidden, weight, bias, xp), n)
         i, f, g, o = xp.sigmoid(i), xp.sigmoid(f), xp.tanh(g), xp.sigmoid(o)
         new = f * cell + i * g
         hidden = selected(lengths, t, o * xp.tanh(new), hidden, xp)
@@ -101,6 +115,7 @@ def _lstm(
     weight: Any,
     hidden: Any,
     cell: Any,
+    bias: Any,
     lengths: Any,
     states: Any,
     cells: Any,
@@ -110,4 +125,5 @@ def _lstm(
 ) -> tuple[Any, ...]:
     given = (dy.get("states"), dy.get("cells"), dy.get("gates"))
     dz, dh, dc = xp.lstm_backward(*given, weight, cell, lengths, cells, gates, reverse=reverse)
-    return dz, weight_cotangent(dz, states_before(states, hidden, reverse, xp), xp), dh, dc, None
+    dw = weight_cotangent(dz, states_before(states, hidden, reverse, xp), xp)
+    return dz, dw, dh, dc, bias_cotangent(dz, bias, xp), None

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from ..._primitive import Sample
 from ..._record import composite
-from ._steps import in_time, kernel, selected, split, states_before, time_steps, weight_cotangent
+from ._steps import (
+    bias_cotangent,
+    in_time,
+    kernel,
+    product,
+    selected,
+    split,
+    states_before,
+    time_steps,
+    weight_cotangent,
+)
 
 if TYPE_CHECKING:
     from ..._typing import Array, Namespace
@@ -14,29 +24,30 @@ if TYPE_CHECKING:
 
 @composite(
     Sample(((4, 2, 3), (3, 3), (2, 3))),
-    Sample(((5, 3, 2), (2, 2), (3, 2), (3,)), integers={3: 6}, parameters={"reverse": True}),
-    Sample(((2, 4, 3), (3, 3), (4, 3), (4,)), integers={3: 3}, low=-1.0, parameters={"activation": "relu"}),
+    Sample(((5, 3, 2), (2, 2), (3, 2), (2,), (3,)), integers={4: 6}, parameters={"reverse": True}),
+    Sample(((2, 4, 3), (3, 3), (4, 3), (3,), (4,)), integers={4: 3}, low=-0.8, parameters={"activation": "relu"}),
 )
 def rnn_sequence(
     xp: Namespace,
     projections: Array,
     weight: Array,
     hidden: Array,
+    bias: Array | None = None,
     lengths: Array | None = None,
     /,
     *,
     activation: str = "tanh",
     reverse: bool = False,
 ) -> Any:
-    r"""States of a plain recurrent layer. $h_t = \phi(P_t + h_{t-1} W)$, where $\phi$ is tanh or ReLU. With
-    $g_t = \bar h_t + \bar P_{t+1} W^\top$, $\bar P_t = g_t \odot \phi'$, $\bar W = \sum_t h_{t-1}^\top \bar P_t$ and
-    $\bar h_0 = \bar P_1 W^\top$.
+    r"""States of a plain recurrent layer. $h_t = \phi(P_t + h_{t-1} W + b)$, where $\phi$ is tanh or ReLU. With
+    $g_t = \bar h_t + \bar P_{t+1} W^\top$, $\bar P_t = g_t \odot \phi'$, $\bar W = \sum_t h_{t-1}^\top \bar P_t$,
+    $\bar h_0 = \bar P_1 W^\top$, and $\bar b$ is the sum of $\bar P$ over steps and samples.
 
     Source: J. L. Elman, Finding structure in time, Cognitive Science 14, 1990.
     """
     states: list[Any] = []
     for t in time_steps(projections, reverse):
-        z = projections[t, ...] + xp.matmul(hidden, weight)
+        z = projections[t, ...] + product(hidden, weight, bias, xp)
         hidden = selected(lengths, t, getattr(xp, activation)(z), hidden, xp)
         states.append(hidden)
     return in_time(states, reverse, xp)
@@ -59,7 +70,7 @@ def rnn_backward(
 
 @rnn_sequence.vjp_all
 def _rnn(
-    dy: Any, y: Any, weight: Any, hidden: Any, lengths: Any, activation: str, reverse: bool, xp: Namespace
+    dy: Any, y: Any, weight: Any, hidden: Any, bias: Any, lengths: Any, activation: str, reverse: bool, xp: Namespace
 ) -> tuple[Any, ...]:
     dz, dh = xp.rnn_backward(dy, weight, lengths, y, activation=activation, reverse=reverse)
-    return dz, weight_cotangent(dz, states_before(y, hidden, reverse, xp), xp), dh, None
+    return dz, weight_cotangent(dz, states_before(y, hidden, reverse, xp), xp), dh, bias_cotangent(dz, bias, xp), None
