@@ -270,13 +270,18 @@ def test_the_same_seed_gives_the_same_layer() -> None:
 
 
 def test_dropout_is_between_layers_and_while_training_alone() -> None:
-    model = nn.RNN(2, 50, num_layers=2, dropout=0.5, generator=Generator(0))
-    x = dc.ones((1, 1, 2))
-    first, second = model(x)[0], model(x)[0]
-    assert bool(dc.any(first != second))
-    assert bool(dc.all(first != 0)), "the last layer's outputs are not dropped"
+    generator = Generator(0)
+    model = nn.RNN(2, 50, num_layers=2, dropout=0.5, batch_first=False, generator=generator)
+    x = array(3, 4, 2).astype(dc.float32)
+    alone = [nn.RNN(size, 50, batch_first=False) for size in (2, 50)]
+    for one, cell in zip(alone, model.cells, strict=True):
+        one.cells = [cell]
+    between = nn.Dropout(0.5, generator=copy.deepcopy(generator))
+    first = model(x)[0]
+    assert_close(first, alone[1](between(alone[0](x)[0]))[0])
+    assert bool(dc.any(model(x)[0] != first))
     model.eval()
-    assert_close(model(x)[0], model(x)[0], rtol=0, atol=0)
+    assert_close(model(x)[0], alone[1](alone[0](x)[0])[0])
 
 
 @EVERY_KIND

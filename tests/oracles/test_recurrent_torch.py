@@ -175,8 +175,8 @@ def test_cells(kind: str, dtype: str) -> None:
 def test_twenty_steps_of_training(kind: str, dtype: str) -> None:
     ours, theirs = pair(kind, dtype, num_layers=2, bidirectional=True)
     source = np.random.default_rng(0)
-    adam = optim.Adam(ours.parameters(), lr=0.01, eps=1e-3)
-    adam_torch = torch.optim.Adam(theirs.parameters(), lr=0.01, eps=1e-3)
+    adam = optim.Adam(ours.parameters(), lr=0.01)
+    adam_torch = torch.optim.Adam(theirs.parameters(), lr=0.01)
     for _ in range(20):
         x = source.normal(size=(BATCH, STEPS, INPUTS)).astype(dtype)
         target = source.normal(size=(BATCH, STEPS, 2 * UNITS)).astype(dtype)
