@@ -39,7 +39,8 @@ class _Steps:
 
 
 def _columns(z: Values, n: int) -> list[Values]:
-    return [z[:, k : k + n] for k in range(0, z.shape[1], n)]
+    """Return the part of each gate, of all steps."""
+    return [z[..., k : k + n] for k in range(0, z.shape[-1], n)]
 
 
 def _bends(n: int, dtype: Any) -> tuple[Values, Values]:
@@ -126,14 +127,15 @@ def gru_sequence(
     gates = np.empty(projections.shape, np.result_type(projections, weight, hidden))
     states, products = (np.empty((*gates.shape[:2], n), gates.dtype) for _ in range(2))
     q = np.empty_like(gates[0])
+    q_opened, q_candidate = q[:, : 2 * n], q[:, 2 * n :]
     for t in steps.order:
         p, z, new = projections[t], gates[t], states[t]
         matmul(hidden, weight, q)
         if bias is not None:
             add(q, bias, q)
-        products[t] = q[:, 2 * n :]
+        products[t] = q_candidate
         opened, candidate = z[:, : 2 * n], z[:, 2 * n :]
-        add(q[:, : 2 * n], p[:, : 2 * n], opened)
+        add(q_opened, p[:, : 2 * n], opened)
         multiply(opened, 0.5, opened)
         tanh(opened, opened)
         multiply(opened, 0.5, opened)
@@ -167,8 +169,9 @@ def gru_backward(
     steps, n = _Steps(len(gates), lengths, reverse=not reverse), weight.shape[0]
     d_q, d_n, dh, transposed = np.empty_like(gates), np.empty_like(products), np.zeros_like(products[0]), weight.T
     slopes, scratch = np.empty((len(dh), 2 * n), dh.dtype), np.empty_like(dh)
+    all_gates, all_products = _columns(gates, n), _columns(d_q, n)
     for t in steps.order:
-        (r, z, candidate), (dr, dz, dq), dn = _columns(gates[t], n), _columns(d_q[t], n), d_n[t]
+        (r, z, candidate), (dr, dz, dq), dn = [x[t] for x in all_gates], [x[t] for x in all_products], d_n[t]
         if d_states is not None:
             add(dh, d_states[t], dh)
         kept = _kept(steps.ended(t), dh)
@@ -217,6 +220,7 @@ def lstm_sequence(
     states, cells = (np.empty((*gates.shape[:2], n), gates.dtype) for _ in range(2))
     scratch = np.empty_like(states[0])
     factors, shifts = _bends(n, gates.dtype)
+    i, f, g, o = _columns(gates, n)
     for t in steps.order:
         z, new_hidden, new_cell = gates[t], states[t], cells[t]
         matmul(hidden, weight, z)
@@ -227,12 +231,11 @@ def lstm_sequence(
         tanh(z, z)
         multiply(z, factors, z)
         add(z, shifts, z)
-        i, f, g, o = _columns(z, n)
-        multiply(i, g, scratch)
-        multiply(f, cell, new_cell)
+        multiply(i[t], g[t], scratch)
+        multiply(f[t], cell, new_cell)
         add(new_cell, scratch, new_cell)
         tanh(new_cell, new_hidden)
-        multiply(new_hidden, o, new_hidden)
+        multiply(new_hidden, o[t], new_hidden)
         if (ended := steps.ended(t)) is not None:
             np.copyto(new_hidden, hidden, where=ended)
             np.copyto(new_cell, cell, where=ended)
@@ -259,33 +262,33 @@ def lstm_backward(
     dh, dc = np.zeros_like(cells[0]), np.zeros_like(cells[0])
     slopes, bent, scratch = np.empty_like(gates[0]), np.empty_like(dh), np.empty_like(dh)
     first, earlier = (len(cells) - 1, 1) if reverse else (0, -1)
+    (i, f, g, o), (di, df, dg, do) = _columns(gates, n), _columns(d_projections, n)
     for t in steps.order:
         z, dz = gates[t], d_projections[t]
-        (i, f, g, o), (di, df, dg, do) = _columns(z, n), _columns(dz, n)
         if d_states is not None:
             add(dh, d_states[t], dh)
         if d_cells is not None:
             add(dc, d_cells[t], dc)
         kept = _kept(steps.ended(t), dh, dc)
         tanh(cells[t], bent)
-        multiply(dh, bent, do)
+        multiply(dh, bent, do[t])
         multiply(bent, bent, bent)
         subtract(1, bent, bent)
-        multiply(bent, o, bent)
+        multiply(bent, o[t], bent)
         multiply(bent, dh, bent)
         add(dc, bent, dc)
-        multiply(dc, g, di)
-        multiply(dc, cell if t == first else cells[t + earlier], df)
-        multiply(dc, i, dg)
+        multiply(dc, g[t], di[t])
+        multiply(dc, cell if t == first else cells[t + earlier], df[t])
+        multiply(dc, i[t], dg[t])
         if d_gates is not None:
             add(dz, d_gates[t], dz)
         subtract(1, z, slopes)
         multiply(slopes, z, slopes)
-        multiply(g, g, scratch)
+        multiply(g[t], g[t], scratch)
         subtract(1, scratch, slopes[:, 2 * n : 3 * n])
         multiply(dz, slopes, dz)
         matmul(dz, transposed, dh)
-        multiply(dc, f, dc)
+        multiply(dc, f[t], dc)
         if kept is not None:
             add(dh, kept[0], dh)
             add(dc, kept[1], dc)
