@@ -13,7 +13,7 @@ import deepcore as dc
 from deepcore import nn, optim
 from deepcore.random import Generator
 from deepcore.testing import assert_close, check_grads
-from deepcore.transform import hvp
+from deepcore.transform import hvp, jvp
 
 if TYPE_CHECKING:
     from deepcore._device import Device
@@ -134,6 +134,15 @@ def test_cells_step_through_what_layers_run_through(kind: str, device: Device) -
 
 
 @EVERY_KIND
+def test_batches_without_samples(kind: str, device: Device) -> None:
+    y, end = layer(kind, device, bidirectional=True)(
+        dc.zeros((0, 3, INPUTS), device=device), lengths=dc.zeros(0, dtype=dc.int64, device=device)
+    )
+    assert y.shape == (0, 3, 2 * UNITS)
+    assert parts_of(end)[0].shape == (2, 0, UNITS)
+
+
+@EVERY_KIND
 def test_returns_and_the_order_of_axes(kind: str) -> None:
     model = layer(kind, num_layers=2, bidirectional=True)
     x = array(BATCH, STEPS, INPUTS)
@@ -196,6 +205,16 @@ def test_products_with_the_hessian_of_a_loss() -> None:
     gradient = dc.grad(lambda x: (model(x)[0] ** 2).sum())
     expected = (gradient(x + h * v) - gradient(x - h * v)) / (2 * h)
     assert_close(hvp(lambda x: (model(x)[0] ** 2).sum(), x, v), expected, rtol=1e-6, atol=1e-7)
+
+
+@EVERY_KIND
+def test_forward_products_with_the_jacobian(kind: str) -> None:
+    model = layer(kind, num_layers=2)
+    x, v = array(2, 3, INPUTS), array(2, 3, INPUTS, seed=5)
+    h = 1e-5
+    _, tangent = jvp(lambda x: model(x, lengths=[3, 1])[0], (x,), (v,))
+    ahead, behind = (model(x + sign * h * v, lengths=[3, 1])[0] for sign in (1, -1))
+    assert_close(tangent, (ahead - behind) / (2 * h), rtol=1e-7, atol=1e-8)
 
 
 @EVERY_KIND
