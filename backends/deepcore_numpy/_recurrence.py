@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from deepcore._errors import ShapeError
+from deepcore._errors import ConfigError, ShapeError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -82,8 +82,11 @@ def rnn_sequence(
         add(new, projections[t], new)
         if activation == "tanh":
             tanh(new, new)
-        else:
+        elif activation == "relu":
             np.maximum(new, 0, out=new)
+        else:
+            msg = f"rnn_sequence: the activation is one of tanh and relu, not {activation!r}"
+            raise ConfigError(msg)
         if (ended := steps.ended(t)) is not None:
             np.copyto(new, hidden, where=ended)
         hidden = new

@@ -37,9 +37,8 @@ class GRUCell(Cell):
     use_bias
         Whether there are $b_x$ and $b_h$.
     initializer, hidden_initializer, bias_initializer
-        How $W_x$, $W_h$ and the biases begin: a function of the shape and a generator, or its name,
-        called for each gate alone.
-        By default all are uniform on $[-1/\sqrt m, 1/\sqrt m)$, as in PyTorch.
+        How $W_x$, $W_h$ and the biases begin: a function of the shape and a generator, or its name;
+        each gate is initialized alone. By default all are uniform on $[-1/\sqrt m, 1/\sqrt m)$, as in PyTorch.
     generator
         The source of the initial weights; the default one, if not given.
 
@@ -56,6 +55,15 @@ class GRUCell(Cell):
     -----
     The columns of the weights are those of $r$, $z$ and $n$, in this order. The paper applies $r$ to $h$ before the
     product with $W_{hn}$, and has $z$ and $1 - z$ exchanged; here both are as in cuDNN and PyTorch.
+
+    Raises
+    ------
+    ShapeError
+        If the input or the state has another shape.
+    ConfigError
+        If an option is out of range, or a state has another number of arrays.
+    DTypeError
+        If an input is of whole numbers.
 
     References
     ----------
@@ -128,6 +136,10 @@ class GRU(Recurrent[GRUCell]):
         If input, state or lengths have other shapes.
     DataError
         If a length is below 0 or above the number of time steps.
+    ConfigError
+        If an option is out of range, or a state has another number of arrays.
+    DTypeError
+        If an input is of whole numbers.
 
     References
     ----------

@@ -47,9 +47,8 @@ class LSTMCell(Cell):
     use_bias
         Whether there are $b_x$ and $b_h$.
     initializer, hidden_initializer, bias_initializer
-        How $W_x$, $W_h$ and the biases begin: a function of the shape and a generator, or its name,
-        called for each gate alone.
-        By default all are uniform on $[-1/\sqrt m, 1/\sqrt m)$, as in PyTorch.
+        How $W_x$, $W_h$ and the biases begin: a function of the shape and a generator, or its name;
+        each gate is initialized alone. By default all are uniform on $[-1/\sqrt m, 1/\sqrt m)$, as in PyTorch.
     forget_bias
         Where given, $b_f$ begins at this value, all of it in $b_x$; at 1 cells forget little at first.
     generator
@@ -67,6 +66,15 @@ class LSTMCell(Cell):
     Notes
     -----
     The columns of the weights are those of $i$, $f$, $g$ and $o$, in this order, as in PyTorch.
+
+    Raises
+    ------
+    ShapeError
+        If the input or the state has another shape.
+    ConfigError
+        If an option is out of range, or a state has another number of arrays.
+    DTypeError
+        If an input is of whole numbers.
 
     References
     ----------
@@ -186,6 +194,10 @@ class LSTM(Recurrent[LSTMCell]):
         If input, state or lengths have other shapes.
     DataError
         If a length is below 0 or above the number of time steps.
+    ConfigError
+        If an option is out of range, or a state has another number of arrays.
+    DTypeError
+        If an input is of whole numbers.
 
     References
     ----------

@@ -35,8 +35,8 @@ class RNNCell(Cell):
     use_bias
         Whether there are $b_x$ and $b_h$.
     initializer, hidden_initializer, bias_initializer
-        How $W_x$, $W_h$ and the biases begin: a function of the shape and a generator, or its name.
-        By default all are uniform on $[-1/\sqrt m, 1/\sqrt m)$, as in PyTorch.
+        How $W_x$, $W_h$ and the biases begin: a function of the shape and a generator, or its name. By
+        default all are uniform on $[-1/\sqrt m, 1/\sqrt m)$, as in PyTorch.
     generator
         The source of the initial weights; the default one, if not given.
 
@@ -48,6 +48,15 @@ class RNNCell(Cell):
         $W_h$, of shape (units, units); PyTorch's ``weight_hh`` is its transpose.
     bias_input, bias_hidden
         $b_x$ and $b_h$, or None; PyTorch's ``bias_ih`` and ``bias_hh``.
+
+    Raises
+    ------
+    ShapeError
+        If the input or the state has another shape.
+    ConfigError
+        If an option is out of range, or a state has another number of arrays.
+    DTypeError
+        If an input is of whole numbers.
 
     References
     ----------
@@ -148,6 +157,10 @@ class RNN(Recurrent[RNNCell]):
         If input, state or lengths have other shapes.
     DataError
         If a length is below 0 or above the number of time steps.
+    ConfigError
+        If an option is out of range, or a state has another number of arrays.
+    DTypeError
+        If an input is of whole numbers.
 
     References
     ----------

@@ -398,8 +398,9 @@ def test_options() -> None:
     refused(lambda: nn.RNN(3, 4, activation="sigmoid"), dc.ConfigError, "one of tanh, relu, not 'sigmoid'")
 
 
-def test_a_primitive_without_time_steps_says_so(device: Device) -> None:
-    nothing = dc.zeros((0, 2, 3), device=device)
+def test_a_primitive_without_time_steps_or_of_another_activation_says_so(device: Device) -> None:
     weight, hidden = dc.zeros((3, 3), device=device), dc.zeros((2, 3), device=device)
     with pytest.raises(dc.ShapeError, match="at least one time step"):
-        dc.rnn_sequence(nothing, weight, hidden)
+        dc.rnn_sequence(dc.zeros((0, 2, 3), device=device), weight, hidden)
+    with pytest.raises(dc.ConfigError, match="one of tanh and relu, not 'sigmoid'"):
+        dc.rnn_sequence(dc.zeros((1, 2, 3), device=device), weight, hidden, activation="sigmoid")

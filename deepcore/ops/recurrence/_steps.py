@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..._backend import composites
-from ..._errors import ShapeError
+from ..._errors import ConfigError, ShapeError
 from ..._sweep import op
 from ..fused import _weight
 
@@ -23,6 +23,13 @@ def time_steps(projections: Any, reverse: bool) -> range:
         msg = "a recurrence needs at least one time step, and the first axis, which is time, has length 0"
         raise ShapeError(msg)
     return range(steps - 1, -1, -1) if reverse else range(steps)
+
+
+def check_activation(name: str) -> None:
+    """Raise if a plain recurrent layer has no such function."""
+    if name not in ("tanh", "relu"):
+        msg = f"rnn_sequence: the activation is one of tanh and relu, not {name!r}"
+        raise ConfigError(msg)
 
 
 def selected(lengths: Any, t: int, new: Any, old: Any, xp: Namespace) -> Any:

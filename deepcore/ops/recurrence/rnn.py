@@ -8,6 +8,7 @@ from ..._primitive import Sample
 from ..._record import composite
 from ._steps import (
     bias_cotangent,
+    check_activation,
     in_time,
     kernel,
     product,
@@ -45,6 +46,7 @@ def rnn_sequence(
 
     Source: J. L. Elman, Finding structure in time, Cognitive Science 14, 1990.
     """
+    check_activation(activation)
     states: list[Any] = []
     for t in time_steps(projections, reverse):
         z = projections[t, ...] + product(hidden, weight, bias, xp)
