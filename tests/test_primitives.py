@@ -6,7 +6,7 @@ import math
 import warnings
 from dataclasses import replace
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ REAL = {
     "max_pool",
 }
 """Functions that the standard defines for real numbers alone."""
-REAL_CHAPTERS = ("activation", "attention", "fused", "gated", "normalization", "rectifier", "rotary")
+REAL_CHAPTERS = ("activation", "attention", "fused", "gated", "normalization", "rectifier", "recurrence", "rotary")
 LACKING = {
     ("torch", name): "PyTorch has no order of complex numbers"
     for name in ("unique_all", "unique_counts", "unique_inverse", "unique_values")
@@ -493,6 +493,37 @@ def test_a_variadic_operation_without_a_rule_raises_where_it_is_called(declare: 
     x = dc.ones(2, requires_grad=True)
     with pytest.raises(dc.GradientError, match="joined: no derivative rule for 'arrays'"):
         joined([x.detach(), x])
+
+
+class Halves(NamedTuple):
+    left: Array
+    right: Array
+
+
+def test_an_operation_of_several_operands_and_results_has_one_rule(declare: None) -> None:
+    @composite(Sample(((2,), (2,))), result=Halves)
+    def halves(xp: Namespace, a: Array, b: Array | None = None, /) -> Halves:
+        """Nothing in particular."""
+        return Halves(a / 2, a / 2 if b is None else b / 2)
+
+    with pytest.raises(TypeError, match="one for all: vjp_all"):
+        halves.vjp(left=lambda dy: dy)
+    x = dc.ones(2, requires_grad=True)
+    for operands in ((x, x.detach()), (x.detach(), x)):
+        with pytest.raises(dc.GradientError, match="halves: no derivative rule for 'left'"):
+            halves(*operands)
+    seen: list[dict[str, Any]] = []
+
+    @halves.vjp_all
+    def _rule(dy: Any, b: Any, xp: Namespace) -> tuple[Any, Any]:
+        seen.append(dict(dy))
+        return dy.get("left", 0) / 2 + xp.zeros_like(b), dy["right"] / 2
+
+    y = cast("Halves", halves(x.detach(), x))
+    (3 * y.right).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [1.5, 1.5]
+    assert [list(dy) for dy in seen] == [["right"]], "a cotangent that is zero is absent"
 
 
 def test_rules_are_checked_when_they_are_declared(declare: None) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import array_api_compat.numpy
 import numpy as np
 
 from deepcore._backend import Backend, numpy_dtypes
 
-from . import _batch_norm, _normalization
+from . import _batch_norm, _normalization, _recurrence
 from ._adam import adam
 from ._attention import attention_gradients, attention_with_kept
 from ._convolution import convolution, convolution_transpose, convolution_weight
@@ -37,6 +37,8 @@ class _Namespace:
 
 
 _NAMESPACE = _Namespace()
+
+RECURRENCES: Final = [f"{kind}_{what}" for kind in ("rnn", "gru", "lstm") for what in ("sequence", "backward")]
 
 
 class NumPyBackend(Backend):
@@ -90,6 +92,7 @@ class NumPyBackend(Backend):
             "average_unpool": average_unpool,
             "max_pool_indices": max_pool_indices,
             "max_unpool": max_unpool,
+            **{name: getattr(_recurrence, name) for name in RECURRENCES},
         }
         return kernels | _batch_norm.overrides(self.kernels) | _normalization.overrides(self.kernels)
 

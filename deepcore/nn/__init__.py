@@ -74,12 +74,17 @@ from .gated import SiLU as SiLU
 from .gated import SwiGLU as SwiGLU
 from .gated import Swish as Swish
 from .group_norm import GroupNorm as GroupNorm
+from .gru import GRU as GRU
+from .gru import GRUCell as GRUCell
 from .instance_norm import InstanceNorm1d as InstanceNorm1d
 from .instance_norm import InstanceNorm2d as InstanceNorm2d
 from .instance_norm import InstanceNorm3d as InstanceNorm3d
 from .layer_norm import LayerNorm as LayerNorm
 from .likelihood import GaussianNLL as GaussianNLL
 from .likelihood import KLDivergence as KLDivergence
+from .lstm import LSTM as LSTM
+from .lstm import LSTMCell as LSTMCell
+from .lstm import LSTMState as LSTMState
 from .margin import CategoricalHinge as CategoricalHinge
 from .margin import Hinge as Hinge
 from .maxout import Maxout as Maxout
@@ -101,6 +106,8 @@ from .rectifier import ReLU as ReLU
 from .rectifier import RReLU as RReLU
 from .rectifier import Softplus as Softplus
 from .rms_norm import RMSNorm as RMSNorm
+from .rnn import RNN as RNN
+from .rnn import RNNCell as RNNCell
 from .shape import Flatten as Flatten
 from .shape import Reshape as Reshape
 from .squared_error import MSE as MSE

@@ -161,6 +161,11 @@ from .rectifier import relu as relu
 from .rectifier import relu_subgradient as relu_subgradient
 from .rectifier import selu as selu
 from .rectifier import softplus as softplus
+from .recurrence import GRUSequence as GRUSequence
+from .recurrence import LSTMSequence as LSTMSequence
+from .recurrence import gru_sequence as gru_sequence
+from .recurrence import lstm_sequence as lstm_sequence
+from .recurrence import rnn_sequence as rnn_sequence
 from .reduction import all as all
 from .reduction import any as any
 from .reduction import count_nonzero as count_nonzero
