@@ -12,7 +12,7 @@ from .program import Call, Program, Value, mapped
 from .trace import Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Callable, Container
 
     from .._typing import Raw
 
@@ -32,7 +32,7 @@ def cleaned(program: Program) -> Program:
     return replace(program, calls=kept[::-1], constants=constants)
 
 
-def expanded(program: Program, *, keep: Container[str] = ()) -> Program:
+def expanded(program: Program, *, keep: Container[str] | Callable[[Call], bool] = ()) -> Program:
     """Return a program in which calls of deepcore's own operations are the calls that these are made of.
 
     A composite has a body in terms of the standard. It is recorded on arrays of the shapes of the call, with values of
@@ -43,7 +43,7 @@ def expanded(program: Program, *, keep: Container[str] = ()) -> Program:
     program
         The program.
     keep
-        The names of operations that stay single calls.
+        The operations that stay single calls: their names, or a function of a call that says whether it stays.
 
     Examples
     --------
@@ -56,14 +56,14 @@ def expanded(program: Program, *, keep: Container[str] = ()) -> Program:
     %2: float32[3] = multiply(%0, %1)
     return %2
     """
-    expansion = _Expansion(program, keep)
+    expansion = _Expansion(program, keep if callable(keep) else lambda call: call.operation in keep)
     return cleaned(expansion.result())
 
 
 class _Expansion:
     """An expansion under way."""
 
-    def __init__(self, program: Program, keep: Container[str]) -> None:
+    def __init__(self, program: Program, keep: Callable[[Call], bool]) -> None:
         self.program = program
         self.keep = keep
         self.constants = dict(program.constants)
@@ -80,9 +80,10 @@ class _Expansion:
         return self.known.get(x, x) if isinstance(x, Value) else x
 
     def _add(self, call: Call) -> None:
-        call = replace(call, arguments=mapped(call.arguments, self._now), parameters=mapped(call.parameters, self._now))
         name = call.operation
-        if name in self.keep or name in ELEMENTARY or name not in composites:
+        stays = name in ELEMENTARY or name not in composites or self.keep(call)
+        call = replace(call, arguments=mapped(call.arguments, self._now), parameters=mapped(call.parameters, self._now))
+        if stays:
             self.calls.append(call)
             return
         inside, results = self._body(call)

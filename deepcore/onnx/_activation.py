@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from ..graph import Call, Value
 from ._graph import Graph, maps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from ..graph import Call, Value
 
 _PLAIN: Final = {
     "hard_swish": ("HardSwish", 0),

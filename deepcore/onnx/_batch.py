@@ -214,7 +214,7 @@ class _Alignment:
     def _refuse(self, why: str) -> None:
         at = f" at {self.where}" if self.where else ""
         msg = (
-            f"the program is not the same for every number of samples ({', '.join(map(str, self.sizes))} were tried){at}: "
+            f"the program is not the same for {', '.join(map(str, self.sizes[:-1]))} and {self.sizes[-1]} samples{at}: "
             f"{why}. Write it in terms of x.shape[0], or export with dynamic_batch=False"
         )
         raise CompileError(msg)

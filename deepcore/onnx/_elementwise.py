@@ -156,7 +156,7 @@ def _trunc(g: Graph, call: Call, x: Value) -> str:
 
 @maps("expm1")
 def _expm1(g: Graph, call: Call, x: Value) -> str:
-    """Write tanh(x / 2) (e^x + 1), which cancels nothing near 0, up to where e^x is the answer and does not overflow."""
+    """Write tanh(x / 2) (e^x + 1), which cancels nothing near 0."""
     name, one = g.value(x), g.number(1, x.dtype)
     half = g.add("Tanh", g.add("Mul", name, g.number(0.5, x.dtype)))
     return g.add("Mul", half, g.add("Add", g.add("Exp", name), one))

@@ -9,7 +9,7 @@ import numpy as np
 from .._backend import Library
 from .._dtype import DType, bool_
 from .._errors import CompileError
-from ..graph import Call, Value
+from ..graph import Call, Program, Value
 from ._batch import Growing, Length
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ Rule = "Callable[..., str | Sequence[str]]"
 
 rules: Final[dict[str, Callable[..., Any]]] = {}
 """How each operation is written in ONNX: ``rule(graph, call, *arguments, **parameters)`` gives the names of results."""
+
+conditions: Final[dict[str, Callable[[Program, Call], bool]]] = {}
+"""When a rule can be used, where that is not always."""
 
 since: Final[dict[str, int]] = {}
 """The first version of ONNX's operators for which a rule can be used, where that is not the oldest supported."""
@@ -42,9 +45,23 @@ def maps(*names: str, opset: int = 0) -> Callable[[Any], Any]:
     return declare
 
 
-def kept(opset: int) -> frozenset[str]:
-    """Return the operations that have a rule in a version of ONNX's operators."""
-    return frozenset(name for name in rules if since[name] <= opset)
+def suits(*names: str) -> Callable[[Any], Any]:
+    """Declare when the rule of some operations can be used: ``suits(program, call)``."""
+
+    def declare(condition: Any) -> Any:
+        for name in names:
+            conditions[name] = condition
+        return condition
+
+    return declare
+
+
+def is_kept(program: Program, call: Call, opset: int) -> bool:
+    """Return whether a call has a rule of its own; otherwise what it is made of is written."""
+    name = call.operation
+    if name not in rules or since[name] > opset:
+        return False
+    return name not in conditions or conditions[name](program, call)
 
 
 class Graph:
@@ -70,6 +87,7 @@ class Graph:
         self._constants: dict[tuple[Any, ...], str] = {}
         self._batch = batch
         self._samples = ""
+        self._producers = {value: call for call in aligned.program.calls for value in call.results}
 
     # ------------------------------------------------------------------------------------------------------ names
 
@@ -105,6 +123,16 @@ class Graph:
         given = {key: value for key, value in attributes.items() if value is not None}
         self.nodes.append(helper.make_node(op_type, list(inputs), names, name=self.fresh(f"{op_type}_node"), **given))
         return names
+
+    def prune(self, outputs: Sequence[str]) -> None:
+        """Leave out what the outputs do not need."""
+        needed, kept = set(outputs), list[Any]()
+        for node in reversed(self.nodes):
+            if not needed.isdisjoint(node.output):
+                kept.append(node)
+                needed.update(node.input)
+        self.nodes = kept[::-1]
+        self.initializers = [array for array in self.initializers if array.name in needed]
 
     # ------------------------------------------------------------------------------------------------------ values
 
@@ -144,6 +172,10 @@ class Graph:
     def cast(self, name: str, dtype: DType | None) -> str:
         """Return a value in another data type."""
         return name if dtype is None else self.add("Cast", name, to=onnx_dtype(dtype))
+
+    def producer(self, value: Value) -> Call | None:
+        """Return the call that computes a value."""
+        return self._producers.get(value)
 
     # ------------------------------------------------------------------------------------------------------ shapes
 

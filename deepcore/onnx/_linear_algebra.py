@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from ..graph import Call, Value
 from ._batch import Length
 from ._graph import Graph, maps, result
 from ._reduction import reduced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from ..graph import Call, Value
 
 
 @maps("matmul")

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._errors import CompileError
-from ..graph import Call, Value
-from ._batch import Length
 from ._graph import Graph, axes_of, maps, result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from ..graph import Call, Value
+    from ._batch import Length
 
 
 @maps("reshape", "squeeze", "expand_dims")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .._dtype import bool_, int32, int64
-from ..graph import Call, Value
 from ._batch import Length
 from ._graph import Graph, axes_of, maps, result
 
 if TYPE_CHECKING:
     from .._dtype import DType
+    from ..graph import Call, Value
 
 
 def reduced(g: Graph, op_type: str, name: str, axes: tuple[int, ...], *, keepdims: bool) -> str:

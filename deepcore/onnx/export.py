@@ -15,14 +15,8 @@ from .._tensor import Tensor
 from .._version import __version__
 from ..ops.creation import arange, asarray
 from ..ops.indexing import take
-from . import _activation as _activation
-from . import _elementwise as _elementwise
-from . import _indexing as _indexing
-from . import _linear_algebra as _linear_algebra
-from . import _manipulation as _manipulation
-from . import _reduction as _reduction
 from ._batch import Aligned, Length, aligned, fixed
-from ._graph import Graph, kept, onnx_dtype, rules
+from ._graph import Graph, is_kept, onnx_dtype, rules
 
 if TYPE_CHECKING:
     import os
@@ -195,7 +189,7 @@ def _program(model: Callable[..., Any], examples: Sequence[Tensor], opset: int) 
     if program.numbers():
         msg = "export: the model computes with a number that changes from run to run; make it a plain number"
         raise CompileError(msg)
-    return graphs.expanded(program, keep=kept(opset))
+    return graphs.expanded(program, keep=lambda call: is_kept(program, call, opset))
 
 
 def _resized(x: Tensor, n: int, axis: int) -> Tensor:
@@ -274,6 +268,7 @@ def _finish(g: Graph, outputs: Sequence[Value], names: Sequence[str]) -> None:
         for part in (node.input, node.output):
             for i, name in enumerate(part):
                 part[i] = renamed.get(name, name)
+    g.prune(names)
 
 
 def _info(found: Aligned, value: Value, name: str) -> Any:
