@@ -1,6 +1,7 @@
 """Models as ONNX files, which run where there is no deepcore."""
 
 from . import _activation as _activation
+from . import _attention as _attention
 from . import _elementwise as _elementwise
 from . import _indexing as _indexing
 from . import _linear_algebra as _linear_algebra

@@ -94,13 +94,20 @@ def _logical(op_type: str) -> Callable[..., str]:
     return lambda g, call, a, b: g.add(op_type, g.value(a, bool_), g.value(b, bool_))
 
 
+def _on_bits(g: Graph, call: Call, op_type: str) -> str:
+    """Return the operator for truth values, or that for the bits of integers."""
+    if result(call).dtype is bool_:
+        return op_type
+    if g.opset < 18:
+        msg = "there are operators on the bits of integers from opset 18 on"
+        raise CompileError(msg)
+    return f"Bitwise{op_type}"
+
+
 def _bitwise(op_type: str) -> Callable[..., str]:
     def rule(g: Graph, call: Call, a: Any, b: Any) -> str:
         dtype = result(call).dtype
-        if dtype is not bool_ and g.opset < 18:
-            msg = "ONNX has operations on bits from opset 18 on"
-            raise CompileError(msg)
-        return g.add(op_type if dtype is bool_ else f"Bitwise{op_type}", g.value(a, dtype), g.value(b, dtype))
+        return g.add(_on_bits(g, call, op_type), g.value(a, dtype), g.value(b, dtype))
 
     return rule
 
@@ -125,7 +132,7 @@ def _not_equal(g: Graph, call: Call, a: Any, b: Any) -> str:
 
 @maps("bitwise_invert")
 def _invert(g: Graph, call: Call, x: Value) -> str:
-    return g.add("Not" if x.dtype is bool_ else "BitwiseNot", g.value(x))
+    return g.add(_on_bits(g, call, "Not"), g.value(x))
 
 
 @maps("isinf")
@@ -139,9 +146,48 @@ def _isfinite(g: Graph, call: Call, x: Value) -> str:
     return g.add("Not", g.add("Or", g.add("IsInf", wide), g.add("IsNaN", wide)))
 
 
+def _is_negative(g: Graph, name: str, dtype: DType) -> str:
+    """Return where a sign is minus, that of -0 too."""
+    zero = g.number(0, dtype)
+    return g.add("Or", g.add("Less", name, zero), g.add("Less", g.add("Reciprocal", name), zero))
+
+
+@maps("signbit")
+def _signbit(g: Graph, call: Call, x: Value) -> str:
+    return _is_negative(g, g.value(x), x.dtype)
+
+
+@maps("copysign")
+def _copysign(g: Graph, call: Call, a: Any, b: Any) -> str:
+    dtype = result(call).dtype
+    size = g.add("Abs", g.value(a, dtype))
+    return g.add("Where", _is_negative(g, g.value(b, dtype), dtype), g.add("Neg", size), size)
+
+
+@maps("atan2")
+def _atan2(g: Graph, call: Call, a: Any, b: Any) -> str:
+    """Write the angle of |x|, turned to the left where x is negative, with the sign of y."""
+    dtype = result(call).dtype
+    y, x = g.value(a, dtype), g.value(b, dtype)
+    height = g.add("Abs", y)
+    at_origin = g.add("Equal", g.add("Add", height, g.add("Abs", x)), g.number(0, dtype))
+    angle = g.add("Atan", g.add("Div", height, g.add("Where", at_origin, g.number(1, dtype), g.add("Abs", x))))
+    left = g.add("Sub", g.number(math.pi, dtype), angle)
+    angle = g.add("Where", _is_negative(g, x, dtype), left, angle)
+    return g.add("Where", _is_negative(g, y, dtype), g.add("Neg", angle), angle)
+
+
+@maps("logaddexp")
+def _logaddexp(g: Graph, call: Call, a: Any, b: Any) -> str:
+    dtype = result(call).dtype
+    x, y = g.value(a, dtype), g.value(b, dtype)
+    distance = g.add("Abs", g.add("Sub", x, y))
+    return g.add("Add", g.add("Max", x, y), g.add("Softplus", g.add("Neg", distance)))
+
+
 @maps("positive", "asarray")
 def _positive(g: Graph, call: Call, x: Value, dtype: Any = None, **options: Any) -> str:
-    return g.add("Identity", g.value(x, result(call).dtype))
+    return g.value(x, result(call).dtype)
 
 
 @maps("square")
@@ -225,7 +271,7 @@ def _where(g: Graph, call: Call, condition: Value, a: Any, b: Any) -> str:
 
 @maps("astype")
 def _astype(g: Graph, call: Call, x: Value, dtype: Any = None, **options: Any) -> str:
-    return g.cast(g.value(x), result(call).dtype)
+    return g.value(x, result(call).dtype)
 
 
 @maps("zeros_like", "ones_like", "full_like")

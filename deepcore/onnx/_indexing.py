@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from .._dtype import int64
 from .._errors import CompileError
 from ..graph import Call, Value
+from ..graph.program import leaves_of
 from ._batch import Length
 from ._graph import Graph, maps, result
 
@@ -101,34 +103,17 @@ def _gathered(g: Graph, call: Call, name: str, arrays: list[tuple[int, Value]], 
 
 @maps("setitem")
 def _setitem(g: Graph, call: Call, x: Value, value: Any, *, key: Any) -> str:
-    """Write what is before, the new part, and what is after, where the index is a slice along one axis."""
-    parts = _full_key(key, len(x.shape))
-    touched = [(i, part) for i, part in enumerate(parts) if part != slice(None)]
-    dtype = x.dtype
-    if not touched:
-        return g.add("Expand", g.value(value, dtype), g.shape(g.dims(x)))
-    (axis, part), *more = touched
-    length = x.shape[axis] if not isinstance(g.dims(x)[axis], Length) else None
-    if more or length is None or isinstance(part, (Value, Length)) or part is None:
-        msg = "elements are replaced in ONNX along one axis, at one position or in one slice; use where"
+    """Write the new elements to their places in rows: one row for each sample, or one in all."""
+    parts, dims, dtype = _full_key(key, len(x.shape)), g.dims(x), x.dtype
+    lead = 1 if isinstance(dims[0] if dims else 0, Length) and parts[0] == slice(None) else 0
+    unknown = [part for part in leaves_of(parts) if isinstance(part, (Value, Length))]
+    if unknown or any(isinstance(n, Length) for n in dims[lead:]):
+        msg = "elements are replaced in ONNX at places that are known, and the same for all samples; use where"
         raise CompileError(msg)
-    at = part if isinstance(part, slice) else slice(part, part + 1 or None)
-    start, stop, step = at.indices(length)
-    if step != 1:
-        msg = "elements are replaced in ONNX in a slice without steps; use where"
-        raise CompileError(msg)
-    stop = max(start, stop)
-    dims = list(g.dims(x))
-    dims[axis] = stop - start
-    new = g.value(value, dtype)
-    if not isinstance(part, slice) and isinstance(value, Value) and value.shape:
-        behind = len(dims) - axis - 1  # the position takes an axis away, which the value does not have
-        own = g.dims(value)
-        new = g.reshape(new, [*own[: len(own) - behind], 1, *own[len(own) - behind :]])
-    middle = g.add("Expand", new, g.shape(dims))
-    pieces = [middle]
-    if start:
-        pieces.insert(0, g.add("Slice", g.value(x), g.ints(0), g.ints(start), g.ints(axis)))
-    if stop < length:
-        pieces.append(g.add("Slice", g.value(x), g.ints(stop), g.ints(END), g.ints(axis)))
-    return g.add("Concat", *pieces, axis=axis) if len(pieces) > 1 else middle
+    shape = x.shape[lead:]
+    places = np.arange(math.prod(shape)).reshape(shape)[tuple(parts[lead:])]
+    rows = [dims[0] if lead else 1, places.size]
+    new = g.add("Expand", g.value(value, dtype), g.shape([*dims[:lead], *places.shape]))
+    indices = g.add("Expand", g.constant(places.reshape(1, -1)), g.shape(rows))
+    flat = g.reshape(g.value(x), [rows[0], math.prod(shape)])
+    return g.reshape(g.add("ScatterElements", flat, indices, g.reshape(new, rows), axis=1), dims)

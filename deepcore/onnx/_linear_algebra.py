@@ -21,6 +21,11 @@ def _matmul(g: Graph, call: Call, a: Value, b: Value) -> str:
     return g.add("MatMul", g.value(a, dtype), g.value(b, dtype))
 
 
+@maps("linalg.det")
+def _det(g: Graph, call: Call, x: Value) -> str:
+    return g.add("Det", g.value(x))
+
+
 @maps("linear")
 def _linear(g: Graph, call: Call, x: Value, weight: Value, bias: Value) -> str:
     names = [g.value(value, result(call).dtype) for value in (x, weight, bias)]

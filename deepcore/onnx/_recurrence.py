@@ -25,7 +25,7 @@ def _is_whole(program: Program, call: Call) -> bool:
     That is all states and, of a memory cell, its last value.
     """
     cell = call.operation == "lstm_sequence"
-    lengths = call.arguments[5 + cell :]
+    lengths = call.arguments[4 + cell :]
     if any(value is not None for value in lengths):
         return False
     last = 0 if call.parameters.get("reverse") else -1

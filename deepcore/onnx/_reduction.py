@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from .._dtype import bool_, int32, int64
 from ._batch import Length
+from ._elementwise import common
 from ._graph import Graph, axes_of, maps, result
 
 if TYPE_CHECKING:
@@ -103,3 +105,30 @@ def _sort(g: Graph, call: Call, x: Value, *, axis: int = -1, descending: bool = 
         "TopK", g.value(x), g.length(g.dims(x)[axis]), n=2, axis=axis, largest=int(descending), sorted=1
     )
     return values if call.operation == "sort" else places
+
+
+@maps("linalg.vector_norm")
+def _vector_norm(g: Graph, call: Call, x: Value, *, axis: Any = None, keepdims: bool = False, ord: float = 2) -> str:
+    name, axes, dtype = g.value(x), axes_of(axis, len(x.shape)), x.dtype
+    if ord == 2:
+        return reduced(g, "ReduceL2", name, axes, keepdims=keepdims)
+    size = g.add("Abs", name)
+    if math.isinf(ord):
+        return reduced(g, "ReduceMax" if ord > 0 else "ReduceMin", size, axes, keepdims=keepdims)
+    if ord == 0:
+        size = g.cast(g.add("Greater", size, g.number(0, dtype)), dtype)
+        return reduced(g, "ReduceSum", size, axes, keepdims=keepdims)
+    total = reduced(g, "ReduceSum", g.add("Pow", size, g.number(float(ord), dtype)), axes, keepdims=keepdims)
+    return g.add("Pow", total, g.number(1 / ord, dtype))
+
+
+@maps("searchsorted")
+def _searchsorted(g: Graph, call: Call, x1: Value, x2: Any, *, side: str = "left", sorter: Value | None = None) -> str:
+    """Count the elements before each number."""
+    dtype = common(x1, x2)
+    edges = g.value(x1, dtype)
+    if sorter is not None:
+        edges = g.add("Gather", edges, g.value(sorter, int64), axis=0)
+    numbers = g.add("Unsqueeze", g.value(x2, dtype), g.ints(-1))
+    before = g.add("Less" if side == "left" else "LessOrEqual", edges, numbers)
+    return reduced(g, "ReduceSum", g.cast(before, result(call).dtype), (-1,), keepdims=False)
