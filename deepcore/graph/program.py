@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .._tracing import Number
+from ._picture import drawn, program_picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -149,6 +150,9 @@ class Program:
 
     def __str__(self) -> str:
         return written(self)
+
+    def _repr_svg_(self) -> str:
+        return drawn(program_picture(self))
 
 
 def leaves_of(part: Any) -> Iterator[Any]:
