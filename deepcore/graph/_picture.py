@@ -122,13 +122,25 @@ def program_picture(program: Program, labels: Mapping[Value, list[tuple[str, str
     for call in program.calls:
         found = [label for value in call.results for label in (("kind", value.kind), *more.get(value, ()))]
         number = picture.add(
-            Box(call.operation, "call", [*_options(call), *found], call.where), [of[x] for x in call.operands()]
+            Box(call.operation, "call", [*_options(call), *found], place(call)), [of[x] for x in call.operands()]
         )
         of.update(dict.fromkeys(call.results, number))
     for i, value in enumerate(program.outputs):
-        name = value.name if value not in program.inputs and value.name else f"output {i}"
-        picture.add(Box(name, "output", [("kind", value.kind)]), [of[value]])
+        picture.add(Box(_output(program, i), "output", [("kind", value.kind)]), [of[value]])
     return picture
+
+
+def _output(program: Program, i: int) -> str:
+    value = program.outputs[i]
+    if len(program.outputs) == 1:
+        return "output"
+    name = str(i) if value in program.inputs else value.name or str(i)
+    return f"output {name}" if name[0].isdigit() else name
+
+
+def place(call: Call) -> str:
+    """Return where a call comes from: the layer, and the line of the user's program."""
+    return " at ".join(part for part in (call.layer and f"in {call.layer}", call.where) if part)
 
 
 def _options(call: Call) -> list[tuple[str, str]]:

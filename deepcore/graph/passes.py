@@ -88,7 +88,7 @@ class _Expansion:
             return
         inside, results = self._body(call)
         for part in inside:
-            self._add(replace(part, where=call.where))
+            self._add(replace(part, where=call.where, layer=call.layer))
         for before, after in zip(call.results, results, strict=True):
             self.known[before] = now = self._now(after)
             now.name = now.name or before.name

@@ -71,6 +71,8 @@ class Call:
         The values it computes.
     where
         The line of the user's program that asked for it.
+    layer
+        The path and the kind of the layer that it is part of, where that is known.
     """
 
     operation: str
@@ -78,6 +80,7 @@ class Call:
     parameters: dict[str, Any]
     results: tuple[Value, ...]
     where: str = ""
+    layer: str = ""
 
     def operands(self) -> Iterator[Value]:
         """Yield the values that it is given."""

@@ -65,27 +65,16 @@ class Tape:
         """Return the arrays that are known: of tensors at hand, and those that derivative rules need."""
         values: dict[Node, Any] = {}
         for node in self.nodes:
-            owner = node.owner() if isinstance(node, Leaf) and node.owner is not None else None
+            owner: Any = node.owner() if isinstance(node, Leaf) and node.owner is not None else None
             if owner is not None and owner._node is node:
                 values[node] = owner._data
-            for name, saved in _saved(node):
-                operands = node.primitive.operands if node.primitive is not None else ()
-                if saved is None or not hasattr(saved, "shape"):
-                    continue
-                if name == "y":
-                    values[node] = saved
-                elif name in operands and operands.index(name) < len(node.parents):
-                    parent = node.parents[operands.index(name)]
-                    if parent is not None and tuple(parent.shape) == tuple(saved.shape):
-                        values[parent] = saved
+            values.update(_kept(node))
         for x in (*names.values(), self.root):
             if x._node is not None:
                 values[x._node] = x._data
         for node in self.nodes:
-            if node not in values:
-                array = _again(node, values)
-                if array is not None:
-                    values[node] = array
+            if node not in values and (array := _again(node, values)) is not None:
+                values[node] = array
         return values
 
     def _gradients(self, root: Node) -> dict[Node, Any]:
@@ -98,8 +87,11 @@ class Tape:
 
     def label(self, node: Node) -> list[tuple[str, str]]:
         """Return what there is to say about a node."""
-        kind = f"{node.device.backend.dtypes[node.dtype]}[{','.join(map(str, node.shape))}]"
-        labels = [("kind", kind)]
+        labels = [("kind", _kind(node, node.device))]
+        for name, x in _saved(node):
+            given = name in getattr(node.primitive, "operands", ()) and _operand(node, name) is None
+            if given and hasattr(x, "shape") and (text := shown(x, node.device)):
+                labels.append(("option", f"{name}={text}"))
         for what, word, arrays in (("value", "value", self.values), ("gradient", "grad", self.gradients)):
             text = shown(arrays[node], node.device) if node in arrays else ""
             if text:
@@ -130,6 +122,23 @@ def _saved(node: Node) -> Sequence[tuple[str, Any]]:
     return list(zip(node.primitive.saved, node.saved, strict=False))
 
 
+def _kept(node: Node) -> dict[Node, Any]:
+    """Return the arrays that a node keeps for its rules: of its own result, and of its operands."""
+    found: dict[Node, Any] = {}
+    for name, saved in _saved(node):
+        if name == "y" and saved is not None:
+            found[node] = saved
+        parent = _operand(node, name)
+        if parent is not None and tuple(getattr(saved, "shape", ("none",))) == tuple(parent.shape):
+            found[parent] = saved
+    return found
+
+
+def _operand(node: Node, name: str) -> Node | None:
+    names = node.primitive.operands if node.primitive is not None else ()
+    return node.parents[names.index(name)] if name in names else None
+
+
 def _is_released(nodes: list[Node]) -> bool:
     """Whether a sweep has run already, which drops what rules need."""
     return any(node.saved is None for node in nodes)
@@ -153,12 +162,21 @@ def _again(node: Node, values: Mapping[Node, Any]) -> Any:
         return node.device.kernels[primitive.name](*operands)
 
 
+def _constant(x: Tensor) -> list[tuple[str, str]]:
+    text = shown(x._data, x._device)
+    return [("kind", _kind(x._data, x._device)), *([("value", f"value {text}")] if text else [])]
+
+
+def _kind(x: Any, device: Device) -> str:
+    """Return the data type and the shape of an array, or of a node."""
+    return f"{device.backend.dtypes[x.dtype]}[{','.join(map(str, x.shape))}]"
+
+
 def tape_picture(tensor: Tensor, names: Mapping[str, Tensor]) -> Picture:
     """Return the picture of the tape behind a tensor."""
     tape, picture, of = Tape(tensor, names), Picture(), dict[Node, int]()
     if not tape.nodes:
-        label = shown(tensor._data, tensor._device)
-        picture.add(Box("constant", "constant", [("kind", f"{tensor.dtype}"), *([("value", label)] if label else [])]))
+        picture.add(Box("constant", "constant", _constant(tensor)))
     for node in tape.nodes:
         sources = [of[parent] for parent in node.parents if parent is not None]
         if isinstance(node, Bundle) and node.primitive is not None:
@@ -192,10 +210,12 @@ def tree(tensor: Tensor, /, **names: Tensor) -> str:
        │  └─ b  float32[]  value -3  grad 0.002682
        └─ a  ↑
     """
+    if tensor._node is None:
+        return "  ".join(["constant", *(text for _, text in _constant(tensor))])
     tape = Tape(tensor, names)
     lines: list[str] = []
     seen: set[Node] = set()
-    stack: list[tuple[Node, str, str]] = [] if tensor._node is None else [(tensor._node, "", "")]
+    stack: list[tuple[Node, str, str]] = [(tensor._node, "", "")]
     while stack:
         node, lead, rest = stack.pop()
         if node in seen:

@@ -66,13 +66,14 @@ def traced(function: Callable[..., Any], /, *examples: Any, training: bool = Fal
     state = State([function, form])
     device = arguments[0].device if arguments else state.device or default_device()
     recording = Recording(Trace(device), state, [function])
+    recording.trace.layers = _layers(function)
     try:
         with no_grad(), _mode(state, training=training):
             recording.run(function, form, arguments)
     finally:
         recording.undo()
     program = recording.program()
-    _name(program, recording, _argument_names(function, form), dict(_paths(function)))
+    _name(program, recording, _argument_names(function, form), _paths(function))
     trace = recording.trace
     del recording
     state.slots.clear()
@@ -93,10 +94,25 @@ def _mode(state: State, *, training: bool) -> Generator[None]:
             model.training = mode
 
 
-def _paths(function: Any) -> list[tuple[int, str]]:
-    """Return the id and the path of each tensor of a model, or of the model that a function is a method of."""
-    owner = function if hasattr(function, "named_tensors") else getattr(function, "__self__", None)
-    return [(id(x), path) for path, x in owner.named_tensors()] if hasattr(owner, "named_tensors") else []
+def _model(function: Any) -> Any:
+    """Return a model, or the model that a function is a method of, or None."""
+    owner = function if hasattr(function, "named_modules") else getattr(function, "__self__", None)
+    return owner if hasattr(owner, "named_modules") else None
+
+
+def _paths(function: Any) -> dict[int, str]:
+    """Return the paths of the tensors of a model, by their ids."""
+    owner = _model(function)
+    return {} if owner is None else {id(x): path for path, x in owner.named_tensors()}
+
+
+def _layers(function: Any) -> dict[int, str]:
+    """Return what the layers of a model are called: their paths and kinds."""
+    owner = _model(function)
+    if owner is None:
+        return {}
+    kinds = [(layer, path, type(layer).__name__) for path, layer in owner.named_modules()]
+    return {id(layer): f"{path} ({kind})" if path else kind for layer, path, kind in kinds}
 
 
 def _argument_names(function: Any, form: Any) -> dict[int, str]:

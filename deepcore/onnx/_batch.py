@@ -131,7 +131,7 @@ class _Alignment:
 
     def _call(self, calls: tuple[Call, ...]) -> Call:
         call = calls[0]
-        self.where = call.where
+        self.where = "".join([f" in {call.layer}" if call.layer else "", f" at {call.where}" if call.where else ""])
         names = {c.operation for c in calls}
         if len(names) > 1 or len({len(c.results) for c in calls}) > 1:
             self._refuse(f"it calls {' or '.join(sorted(names))}")
@@ -212,9 +212,9 @@ class _Alignment:
         return Growing(first, step, axis)
 
     def _refuse(self, why: str) -> None:
-        at = f" at {self.where}" if self.where else ""
+        first, last = ", ".join(map(str, self.sizes[:-1])), self.sizes[-1]
         msg = (
-            f"the program is not the same for {', '.join(map(str, self.sizes[:-1]))} and {self.sizes[-1]} samples{at}: "
-            f"{why}. Write it in terms of x.shape[0], or export with dynamic_batch=False"
+            f"the program is not the same for {first} and {last} samples{self.where}: {why}. "
+            "Write it in terms of x.shape[0], or export with dynamic_batch=False"
         )
         raise CompileError(msg)

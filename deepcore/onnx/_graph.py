@@ -75,6 +75,8 @@ class Graph:
         The constants, and the weights.
     opset
         The version of ONNX's operators.
+    scope
+        The layer that nodes belong to; their names begin with it.
     """
 
     def __init__(self, aligned: Aligned, opset: int, batch: tuple[str, int]) -> None:
@@ -85,6 +87,7 @@ class Graph:
         self.names: dict[Value, str] = {}
         self._used: set[str] = set()
         self._constants: dict[tuple[Any, ...], str] = {}
+        self.scope = ""
         self._batch = batch
         self._samples = ""
         self._producers = {value: call for call in aligned.program.calls for value in call.results}
@@ -121,7 +124,7 @@ class Graph:
         """Add a node of n results, and return their names."""
         names = [self.fresh(op_type.lower()) for _ in range(n)]
         given = {key: value for key, value in attributes.items() if value is not None}
-        self.nodes.append(helper.make_node(op_type, list(inputs), names, name=self.fresh(f"{op_type}_node"), **given))
+        self.nodes.append(helper.make_node(op_type, list(inputs), names, name=self._node_name(op_type), **given))
         return names
 
     def prune(self, outputs: Sequence[str]) -> None:
@@ -133,6 +136,9 @@ class Graph:
                 needed.update(node.input)
         self.nodes = kept[::-1]
         self.initializers = [array for array in self.initializers if array.name in needed]
+
+    def _node_name(self, op_type: str) -> str:
+        return self.fresh(f"{self.scope}/{op_type}" if self.scope else f"/{op_type}")
 
     # ------------------------------------------------------------------------------------------------------ values
 

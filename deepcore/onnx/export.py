@@ -138,7 +138,10 @@ def model_proto(
     state = found.program.inputs[: found.program.n_state]
     given = found.program.inputs[found.program.n_state :]
     ins = _names(input_names, [value.name or f"input_{i}" for i, value in enumerate(given)], "input")
-    outs = _names(output_names, _output_names(found.program), "output")
+    outs = _names(output_names, _output_names(found.program, ins), "output")
+    if not {*ins}.isdisjoint(outs):
+        msg = f"export: {', '.join(sorted({*ins} & {*outs}))} cannot be the name of an input and of an output"
+        raise ConfigError(msg)
     g = Graph(found, opset, _batch(found, given, ins))
     for value, name in zip(given, ins, strict=True):
         g.names[value] = g.fresh(name)
@@ -149,6 +152,7 @@ def model_proto(
         g.names[value] = g.initializer(to_host(found.program.initial[value]), g.fresh(value.name or "weight"))
     for call in found.program.calls:
         _write(g, call)
+    g.scope = ""
     _finish(g, found.program.outputs, outs)
     proto = helper.make_model(
         helper.make_graph(
@@ -212,13 +216,14 @@ def _names(given: Sequence[str] | None, default: Sequence[str], what: str) -> li
     return list(given)
 
 
-def _output_names(program: Program) -> list[str]:
-    names = [value.name for value in program.outputs]
-    if len(names) == 1 and (not names[0] or program.outputs[0] in program.inputs):
-        return ["output"]
-    taken: set[str] = {value.name for value in program.inputs}
-    found: list[str] = []
-    for i, name in enumerate(names):
+def _output_names(program: Program, inputs: Sequence[str]) -> list[str]:
+    """Return what outputs are called in the program; they have names of their own, and no two the same."""
+    if len(program.outputs) == 1 and not {"output", program.outputs[0].name}.issubset(inputs):
+        name = program.outputs[0].name
+        return [name if name and name not in inputs and program.outputs[0] not in program.inputs else "output"]
+    taken, found = {*inputs}, list[str]()
+    for i, value in enumerate(program.outputs):
+        name = value.name
         wanted = f"output_{i}" if not name or name in taken or name[0].isdigit() else name
         taken.add(wanted)
         found.append(wanted)
@@ -236,7 +241,8 @@ def _batch(found: Aligned, given: Sequence[Value], names: Sequence[str]) -> tupl
 
 def _write(g: Graph, call: Call) -> None:
     rule = rules.get(call.operation)
-    at = f" at {call.where}" if call.where else ""
+    at = "".join([f" in {call.layer}" if call.layer else "", f" at {call.where}" if call.where else ""])
+    g.scope = call.layer.partition(" ")[0]
     if rule is None:
         msg = (
             f"export: {call.operation} on {', '.join(x.kind for x in call.operands())}{at} cannot be written in ONNX; "
