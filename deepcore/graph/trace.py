@@ -109,7 +109,7 @@ class Traced:
         return self.shape[0]
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
+        if name.startswith("_"):
             raise AttributeError(name)
         msg = f"{name} of an array whose values are not known while a program is recorded{_user_line()}"
         raise CompileError(msg)
