@@ -13,13 +13,11 @@ normaliser in place of the weights: T. Dao et al., FlashAttention, NeurIPS 2022,
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from .._backend import composites
 from .._errors import ConfigError, DTypeError, ShapeError
 from .._primitive import Sample
-from .._record import composite
+from .._record import composite, kernel
 from .._sweep import op
 from .._tape import is_grad_enabled
 from .manipulation import broadcast_shapes
@@ -214,6 +212,7 @@ def attention_with_kept(
     return AttentionResult(x.merge(y), x.merge(kept)[..., 0])
 
 
+@kernel
 def attention_gradients(
     xp: Namespace,
     dy: Any,
@@ -262,10 +261,6 @@ def attention_gradients(
     dkey = scale * xp.matmul(xp.matrix_transpose(dscores), x.query)
     dmask = None if mask is None or is_boolean(mask) else x.merge(dscores)
     return x.merge(dquery), x.add(dkey), dvalue, dmask
-
-
-composites["attention_gradients"] = attention_gradients
-op.provide("attention_gradients", partial(attention_gradients, op))
 
 
 def _rule(
