@@ -233,7 +233,8 @@ class Backend(ABC):
         return None
 
     def executor(self, program: Any) -> Callable[[Sequence[Raw]], Sequence[Raw]] | None:
-        """Return what runs a program: a function of its inputs that gives its outputs; None to call its operations.
+        """Return what runs a program: a function of its inputs that gives its outputs and then the numbers that it
+        leaves; None to call its operations.
 
         An executor that keeps state in arrays of its own, which the next run overwrites, has the attribute
         ``writes_in_place``, and a method ``move`` that makes it use new ones, because somebody holds the old.

@@ -43,7 +43,7 @@ class Recording:
         with trace.recording():
             for slot, value in self.before:
                 if isinstance(value, (int, float)):
-                    self._put(slot, Number(slot.get, value))
+                    self._put(slot, Number(slot.get, (), value))
                 elif value is not None:
                     self._put(slot, trace.input(value, getattr(slot, "name", "")))
             tensors = [make(trace.input(raw), x._device) for raw, x in zip(raws, arguments, strict=True)]
@@ -97,11 +97,13 @@ class Recording:
         program.outputs = [*(x for _, x in written), *self.results]
         arrays = [slot for slot, value in self.before if value is not None and not isinstance(value, (int, float))]
         places = {slot.place: i for i, slot in enumerate(arrays)}
+        program.left = [x for _, x in numbers]
         program.n_state = len(arrays)
         program.updates = [(o, places[slot.place]) for o, (slot, _) in enumerate(written) if slot.place in places]
         program = cleaned(program)
         run = program.device.backend.executor(program) or replay(program)
-        return Plan(program, run, self.trace.guards, [slot for slot, _ in written], numbers, self.form)
+        slots = [slot for slot, _ in written]
+        return Plan(program, run, self.trace.guards, slots, [slot for slot, _ in numbers], self.form)
 
 
 def _written(value: Any, trace: Trace) -> Any:

@@ -54,9 +54,8 @@ class Source:
 
     def begin(self) -> None:
         """Write what comes first: numbers of the host, inputs, and draws."""
-        for i, number in enumerate(self.program.numbers()):
-            self._numbers[id(number)] = f"n{i}"
-            self.lines.append(f"n{i} = {self.constant(number.compute, 'f')}()")
+        for number in self.program.numbers():
+            self._number(number)
         for i, value in enumerate(self.program.inputs):
             if value not in self._fixed:
                 self.lines.append(f"{self.names[value]} = inputs[{i}]")
@@ -64,6 +63,16 @@ class Source:
             self.lines.append(f"seed, draw = {self.constant(draw.generator, 'g')}._next()")
             for value, produce in draw.arrays:
                 self.lines.append(f"{self.names[value]} = {self.constant(produce, 'f')}(seed, draw)")
+
+    def _number(self, x: Any) -> str:
+        """Return the name of a number, and write the line that computes it where there is none yet."""
+        if not isinstance(x, Number):
+            return self.constant(x)
+        if id(x) not in self._numbers:
+            operands = ", ".join(map(self._number, x.operands))
+            self._numbers[id(x)] = f"n{len(self._numbers)}"
+            self.lines.append(f"{self._numbers[id(x)]} = {self.constant(x.function, 'f')}({operands})")
+        return self._numbers[id(x)]
 
     def text(self, part: Any) -> str:
         """Return the argument of a call."""
@@ -108,7 +117,7 @@ def replay(program: Program) -> Callable[[Sequence[Raw]], Sequence[Raw]]:
         done = [source.names[value] for value in last.get(i, ()) if value not in program.constants]
         if done:
             source.lines.append(f"del {', '.join(done)}")
-    source.lines.append(f"return [{', '.join(map(source.text, program.outputs))}]")
+    source.lines.append(f"return [{', '.join(map(source.text, (*program.outputs, *program.left)))}]")
     run = source.function("inputs")
     if program.device.current is NOTHING:
         return run
