@@ -17,7 +17,7 @@ from .state import State
 from .trace import Trace, Traced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ._slots import Slot
 
@@ -51,7 +51,7 @@ class Recording:
             result = function(*args, **kwargs)
             found = State([*self.roots, form])
             self.form = tree_map(self._result, result, model=itself)
-            self.after = [(slot, _written(slot.get(), trace)) for slot in found.slots]
+            self.after = [(slot, _written(slot.get(), trace)) for slot in self._kept(found.slots)]
         for slot in found.slots:
             slot.put(value_of(trace.array(slot.get())))
         self.final = State([*self.roots, form]).structure()
@@ -59,6 +59,12 @@ class Recording:
 
     def _unwrapped(self, x: Any) -> Any:
         return make(self.trace.array(x._data), x._device) if isinstance(x, Tensor) else x
+
+    def _kept(self, slots: Sequence[Slot]) -> Iterator[Slot]:
+        """Yield the slots, in place of one whose array is seen in parts those of the parts, where these are copies."""
+        has_views = self.trace.device.backend.has_views
+        for slot in slots:
+            yield from [slot] if has_views else getattr(slot, "parts", lambda slot=slot: [slot])()
 
     def _put(self, slot: Slot, wrapped: Traced | Number) -> None:
         self.given[slot.place] = wrapped.value if isinstance(wrapped, Traced) else wrapped

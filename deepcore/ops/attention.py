@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from .._backend import place
 from .._errors import ConfigError, DTypeError, ShapeError
 from .._primitive import Sample
 from .._record import composite, kernel
@@ -152,8 +153,8 @@ def _scores(xp: Namespace, query: Any, key: Any, mask: Any, *, is_causal: bool, 
     if mask is not None:
         scores = xp.where(mask, scores, -math.inf) if is_boolean(mask) else scores + mask
     if is_causal:
-        rows = xp.arange(query.shape[-2], device=query.device)
-        columns = xp.arange(key.shape[-2], device=query.device)
+        rows = xp.arange(query.shape[-2], device=place(query))
+        columns = xp.arange(key.shape[-2], device=place(query))
         scores = xp.where(rows[:, None] >= columns[None, :], scores, -math.inf)
     return scores
 
