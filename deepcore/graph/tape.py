@@ -87,6 +87,8 @@ class Tape:
 
     def label(self, node: Node) -> list[tuple[str, str]]:
         """Return what there is to say about a node."""
+        if isinstance(node, Bundle):
+            return []  # what it computes are its outputs
         labels = [("kind", _kind(node, node.device))]
         for name, x in _saved(node):
             given = name in getattr(node.primitive, "operands", ()) and _operand(node, name) is None
@@ -179,9 +181,6 @@ def tape_picture(tensor: Tensor, names: Mapping[str, Tensor]) -> Picture:
         picture.add(Box("constant", "constant", _constant(tensor)))
     for node in tape.nodes:
         sources = [of[parent] for parent in node.parents if parent is not None]
-        if isinstance(node, Bundle) and node.primitive is not None:
-            of[node] = picture.add(Box(node.primitive.name, "call"), sources)
-            continue
         role = "input" if node.primitive is None else "output" if node is tensor._node else "call"
         of[node] = picture.add(Box(tape.title(node), role, tape.label(node)), sources)
     return picture
@@ -222,8 +221,7 @@ def tree(tensor: Tensor, /, **names: Tensor) -> str:
             lines.append(f"{lead}{tape.title(node)}  ↑")
             continue
         seen.add(node)
-        labels = [] if isinstance(node, Bundle) else [text for _, text in tape.label(node)]
-        lines.append(lead + "  ".join([tape.title(node), *labels]))
+        lines.append(lead + "  ".join([tape.title(node), *(text for _, text in tape.label(node))]))
         parents = [parent for parent in node.parents if parent is not None]
         for i, parent in reversed(list(enumerate(parents))):
             last = i == len(parents) - 1

@@ -140,7 +140,8 @@ def model_proto(
     ins = _names(input_names, [value.name or f"input_{i}" for i, value in enumerate(given)], "input")
     outs = _names(output_names, _output_names(found.program, ins), "output")
     if not {*ins}.isdisjoint(outs):
-        msg = f"export: {', '.join(sorted({*ins} & {*outs}))} cannot be the name of an input and of an output"
+        both = ", ".join(sorted({*ins} & {*outs}))
+        msg = f"export: inputs and outputs have different names, and {both} is that of an input and of an output"
         raise ConfigError(msg)
     g = Graph(found, opset, _batch(found, given, ins))
     for value, name in zip(given, ins, strict=True):

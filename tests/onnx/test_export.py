@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import deepcore as dc
-from deepcore import nn
+from deepcore import nn, onnx
 from deepcore.random import Generator
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 library: Any = pytest.importorskip("onnx", reason="onnx is not installed")
 runtime: Any = pytest.importorskip("onnxruntime", reason="onnxruntime is the oracle here")
-from deepcore import onnx  # noqa: E402  # it needs the library of that name
 
 g = Generator(3)
 dense = partial(nn.Dense, generator=g)
@@ -61,7 +60,9 @@ def test_weights_have_the_names_of_the_parameters_and_their_values() -> None:
     found = {i.name: library.numpy_helper.to_array(i) for i in proto.graph.initializer}
     for name, value in model.named_parameters():
         np.testing.assert_array_equal(found[name], value.numpy())
-    assert all(node.name.startswith(("0/", "1/", "2.0")) for node in proto.graph.node if node.op_type in ("Gemm", "GRU"))
+    assert all(
+        node.name.startswith(("0/", "1/", "2.0")) for node in proto.graph.node if node.op_type in ("Gemm", "GRU")
+    )
 
 
 def test_a_file_that_cannot_be_written_is_not_begun(tmp_path: Path) -> None:
@@ -272,7 +273,7 @@ def test_what_depends_on_the_number_of_samples_otherwise_is_refused(function: An
 
 
 def test_an_operation_that_onnx_lacks_is_named_with_layer_and_line() -> None:
-    model = nn.Sequential(nn.Reshape(2, 3), nn.Lambda(lambda x: dc.linalg.svdvals(x)))  # noqa: PLW0108  # its line
+    model = nn.Sequential(nn.Reshape(2, 3), nn.Lambda(lambda x: dc.linalg.svdvals(x)))
     with pytest.raises(dc.CompileError, match=r"linalg\.svdvals .* in 1 \(Lambda\) at .*test_export\.py:\d+ cannot"):
         onnx.model_proto(model, X)
 

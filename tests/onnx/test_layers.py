@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import deepcore as dc
-from deepcore import nn
+from deepcore import nn, onnx
 from deepcore.random import Generator
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 runtime: Any = pytest.importorskip("onnxruntime", reason="onnxruntime is the oracle here")
-from deepcore import onnx  # noqa: E402  # it needs the library of that name
 
 NOT_EXPORTED = {
     "CTC": "a loss",

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import deepcore as dc
+from deepcore import onnx
 from deepcore._primitive import Primitive, Sample, registry
 from deepcore.testing import sample_arguments
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 runtime: Any = pytest.importorskip("onnxruntime", reason="onnxruntime is the oracle here")
-from deepcore import onnx  # noqa: E402  # it needs the library of that name
 
 OPSET = 18
 """The first with operators on bits."""
@@ -48,14 +48,14 @@ def cases(*, exported: bool) -> Iterator[Any]:
 
 def called(case: Case) -> tuple[Any, list[Any]]:
     """Return the operation as a function of its arrays, and the arrays."""
-    primitive, sample = case
-    operands, parameters = sample_arguments(primitive, sample, "cpu", dc.float32)
+    operation: Any = case[0]
+    operands, parameters = sample_arguments(*case, "cpu", dc.float32)
     arrays = [x for part in operands for x in (part if isinstance(part, list) else [part])]
 
     def function(*given: Any) -> Any:
         rest = iter(given)
         own = [[next(rest) for _ in part] if isinstance(part, list) else next(rest) for part in operands]
-        result: Any = primitive(*own, **parameters)  # type: ignore[operator]  # the registry holds operations
+        result = operation(*own, **parameters)
         return tuple(result) if isinstance(result, tuple) else (result,)
 
     return function, arrays
