@@ -119,7 +119,8 @@ def test_calls_know_their_layer_and_line() -> None:
 def cases() -> Iterator[Any]:
     leaving = {"transfer", "unique_all", "unique_counts", "unique_inverse", "unique_values"}
     for name in sorted(registry):
-        for k, sample in enumerate(registry[name].samples):
+        samples = registry[name].samples
+        for k, sample in enumerate(samples[:1] if name.startswith("special.") else samples):
             if name not in leaving:
                 yield pytest.param((registry[name], sample), id=f"{name}-{k}")
 

@@ -13,22 +13,18 @@ from deepcore import nn, onnx
 from deepcore.random import Generator
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from deepcore._device import Device
 
+    Run = Callable[..., list[Any]]
+
 library: Any = pytest.importorskip("onnx", reason="onnx is not installed")
-runtime: Any = pytest.importorskip("onnxruntime", reason="onnxruntime is the oracle here")
 
 g = Generator(3)
 dense = partial(nn.Dense, generator=g)
 X = np.random.default_rng(5).normal(size=(4, 6)).astype(np.float32)
-
-
-def run(proto: Any, *arrays: Any) -> list[Any]:
-    session = runtime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
-    names = [i.name for i in session.get_inputs()]
-    return list(session.run(None, dict(zip(names, arrays, strict=True))))
 
 
 def shapes(values: Any) -> dict[str, list[Any]]:
@@ -88,7 +84,7 @@ def test_inputs_and_outputs_have_names() -> None:
     assert [*shapes(onnx.model_proto(nn.Tanh(), X).graph.output)] == ["output"]
 
 
-def test_names_that_collide_are_told_apart() -> None:
+def test_names_that_collide_are_told_apart(run: Run) -> None:
     model = dense(6, 4)
     proto = onnx.model_proto(model, X, input_names=["weight"], output_names=["bias"])
     expected = model(dc.asarray(X)).numpy()
@@ -99,7 +95,7 @@ def test_names_that_collide_are_told_apart() -> None:
         onnx.model_proto(model, X, input_names=["a"], output_names=["a"])
 
 
-def test_an_output_may_be_an_input_a_constant_or_there_twice() -> None:
+def test_an_output_may_be_an_input_a_constant_or_there_twice(run: Run) -> None:
     def function(x: Any) -> Any:
         y = x * 2.0
         return x, y, y, dc.ones(3)
@@ -119,7 +115,7 @@ def test_what_is_not_needed_is_left_out() -> None:
     assert len(proto.graph.initializer) == 1
 
 
-def test_a_model_from_any_device(device: Device) -> None:
+def test_a_model_from_any_device(device: Device, run: Run) -> None:
     model = nn.Sequential(dense(6, 4, activation="gelu"), nn.LayerNorm(4)).to(device)
     x = dc.asarray(X, device=device)
     with dc.no_grad():
@@ -128,7 +124,7 @@ def test_a_model_from_any_device(device: Device) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float64"])
-def test_other_data_types(dtype: str) -> None:
+def test_other_data_types(dtype: str, run: Run) -> None:
     model = nn.Sequential(dense(6, 4, activation="relu"), dense(4, 2)).astype(getattr(dc, dtype))
     x = X.astype(dtype)
     (found,) = run(onnx.model_proto(model, x), x)
@@ -167,7 +163,7 @@ FUNCTIONS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_any_number_of_samples(name: str) -> None:
+def test_any_number_of_samples(name: str, run: Run) -> None:
     function = FUNCTIONS[name]
     proto = onnx.model_proto(function, X)
     for n in (4, 7, 11):
@@ -175,7 +171,7 @@ def test_any_number_of_samples(name: str) -> None:
         np.testing.assert_allclose(run(proto, x)[0], expected_of(function, x), atol=1e-5)
 
 
-def test_samples_may_be_another_axis() -> None:
+def test_samples_may_be_another_axis(run: Run) -> None:
     model = nn.GRU(6, 5, batch_first=False, returns="sequence", generator=g)
     example = np.random.default_rng(0).normal(size=(3, 2, 6)).astype(np.float32)
     proto = onnx.model_proto(model, example, batch_axis=1)
@@ -185,7 +181,7 @@ def test_samples_may_be_another_axis() -> None:
     np.testing.assert_allclose(run(proto, x)[0], expected_of(model, x), atol=1e-5)
 
 
-def test_sequences_of_different_lengths() -> None:
+def test_sequences_of_different_lengths(run: Run) -> None:
     for layer in (nn.LSTM(6, 5, generator=g, bidirectional=True), nn.GRU(6, 5, generator=g), nn.RNN(6, 5, generator=g)):
 
         def function(x: Any, lengths: Any, layer: Any = layer) -> Any:
@@ -199,7 +195,7 @@ def test_sequences_of_different_lengths() -> None:
         np.testing.assert_allclose(run(proto, more, ends)[0], expected_of(function, more, ends), atol=1e-5)
 
 
-def test_all_memory_cells_of_an_lstm() -> None:
+def test_all_memory_cells_of_an_lstm(run: Run) -> None:
     cell = nn.LSTMCell(6, 5, generator=g)
 
     def function(x: Any) -> Any:
@@ -213,7 +209,7 @@ def test_all_memory_cells_of_an_lstm() -> None:
     np.testing.assert_allclose(run(proto, x)[0], expected_of(function, x), atol=1e-5)
 
 
-def test_attention_is_a_softmax_where_there_is_no_mask() -> None:
+def test_attention_is_a_softmax_where_there_is_no_mask(run: Run) -> None:
     layer = nn.MultiHeadAttention(8, 2, generator=g)
     x = np.random.default_rng(0).normal(size=(3, 5, 8)).astype(np.float32)
     assert "Softmax" in {node.op_type for node in onnx.model_proto(layer, x).graph.node}
@@ -228,7 +224,7 @@ def test_attention_is_a_softmax_where_there_is_no_mask() -> None:
     np.testing.assert_allclose(run(proto, x)[0], expected_of(partial(layer, is_causal=True), x), atol=1e-5)
 
 
-def test_a_fixed_number_of_samples() -> None:
+def test_a_fixed_number_of_samples(run: Run) -> None:
     proto = onnx.model_proto(lambda x: x - x[0], X, dynamic_batch=False)
     assert shapes(proto.graph.input) == {"x": [4, 6]}
     np.testing.assert_array_equal(run(proto, X)[0], X - X[0])
@@ -309,7 +305,7 @@ def test_options_are_checked() -> None:
         onnx.model_proto(nn.Tanh(), X[:0])
 
 
-def test_bits_of_integers_need_a_later_opset() -> None:
+def test_bits_of_integers_need_a_later_opset(run: Run) -> None:
     x = np.arange(6).reshape(2, 3)
     with pytest.raises(dc.CompileError, match="from opset 18 on"):
         onnx.model_proto(lambda x: x & 3, x)

@@ -13,10 +13,10 @@ from deepcore._primitive import Primitive, Sample, registry
 from deepcore.testing import sample_arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-pytest.importorskip("onnx", reason="onnx is not installed")
-runtime: Any = pytest.importorskip("onnxruntime", reason="onnxruntime is the oracle here")
+    Run = Callable[..., list[Any]]
+
 
 OPSET = 18
 """The first with operators on bits."""
@@ -41,7 +41,8 @@ def cases(*, exported: bool) -> Iterator[Any]:
         primitive = registry[name]
         if name.startswith("fft.") or (name in NOT_IN_ONNX) is exported:
             continue  # ONNX's data types that its operators compute with are real
-        for k, sample in enumerate(primitive.samples):
+        samples = primitive.samples[:1] if name.startswith("special.") else primitive.samples  # hundreds of nodes each
+        for k, sample in enumerate(samples):
             if not sample.complex:
                 yield pytest.param((primitive, sample), id=f"{name}-{k}")
 
@@ -62,19 +63,17 @@ def called(case: Case) -> tuple[Any, list[Any]]:
 
 
 @pytest.mark.parametrize("case", list(cases(exported=True)))
-def test_an_operation_computes_the_same_in_onnxruntime(case: Case) -> None:
+def test_an_operation_computes_the_same_in_onnxruntime(case: Case, run: Run) -> None:
     function, arrays = called(case)
     proto = onnx.model_proto(function, tuple(arrays), opset=OPSET, dynamic_batch=False)
-    session = runtime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
-    given = zip((i.name for i in session.get_inputs()), (x.numpy() for x in arrays), strict=True)
-    for found, expected in zip(session.run(None, dict(given)), function(*arrays), strict=True):
+    for found, expected in zip(run(proto, *(x.numpy() for x in arrays)), function(*arrays), strict=True):
         assert found.dtype == expected.numpy().dtype
         assert found.shape == expected.shape
         np.testing.assert_allclose(found, expected.numpy(), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("case", list(cases(exported=False)))
-def test_what_onnx_does_not_have_is_named_with_its_line(case: Case) -> None:
+def test_what_onnx_does_not_have_is_named_with_its_line(case: Case, run: Run) -> None:
     function, arrays = called(case)
     with pytest.raises(dc.CompileError, match=r"test_operations\.py:\d+"):
         onnx.model_proto(function, tuple(arrays), opset=OPSET, dynamic_batch=False)
