@@ -3,7 +3,7 @@
 from ._picture import Drawing as Drawing
 from .compiled import Compiled as Compiled
 from .compiled import compile as compile
-from .draw import draw as draw
+from .drawing import draw as draw
 from .passes import cleaned as cleaned
 from .passes import expanded as expanded
 from .program import Call as Call
@@ -11,4 +11,4 @@ from .program import Draw as Draw
 from .program import Program as Program
 from .program import Value as Value
 from .tape import tree as tree
-from .traced import traced as traced
+from .tracing import traced as traced

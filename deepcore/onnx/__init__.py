@@ -10,5 +10,5 @@ from . import _normalization as _normalization
 from . import _recurrence as _recurrence
 from . import _reduction as _reduction
 from . import _window as _window
-from .export import export as export
-from .export import model_proto as model_proto
+from .model import export as export
+from .model import model_proto as model_proto

@@ -128,7 +128,7 @@ def cases() -> Iterator[Any]:
 @pytest.mark.parametrize("case", list(cases()))
 def test_an_expanded_program_computes_the_same(case: Case, device: Device, thrifty: bool) -> None:
     primitive, sample = case
-    if device.backend.name != "numpy" and (thrifty or sample.complex):
+    if thrifty:
         pytest.skip("the passes are the same on every device")
     operation: Any = primitive
     operands, parameters = sample_arguments(primitive, sample, device)

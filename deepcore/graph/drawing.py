@@ -9,7 +9,7 @@ from .._tensor import Tensor
 from ._picture import Drawing, drawn, program_picture
 from .program import Program
 from .tape import tape_picture
-from .traced import traced
+from .tracing import traced
 
 if TYPE_CHECKING:
     from collections.abc import Callable
