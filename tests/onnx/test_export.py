@@ -148,6 +148,9 @@ def with_zeros(x: Any) -> Any:
 
 FUNCTIONS: dict[str, Any] = {
     "a shape in which the number is twice": lambda x: x[:, None, :] - dc.reshape(x, (1, x.shape[0], 6)),
+    "a shape with the number and a multiple of it": lambda x: dc.reshape(
+        x[:, None, :] * x, (x.shape[0], x.shape[0] * 6)
+    ),
     "a multiple of the number": lambda x: dc.reshape(x, (x.shape[0] * 2, 3)),
     "one less than the number": lambda x: x[1:, :] - x[: x.shape[0] - 1, :],
     "the mean over the samples": lambda x: dc.mean(x, axis=0),
@@ -222,6 +225,25 @@ def test_attention_is_a_softmax_where_there_is_no_mask(run: Run) -> None:
     np.testing.assert_allclose(run(proto, x, padding)[0], expected_of(masked, x, padding), atol=1e-5)
     proto = onnx.model_proto(partial(layer, is_causal=True), x)
     np.testing.assert_allclose(run(proto, x)[0], expected_of(partial(layer, is_causal=True), x), atol=1e-5)
+
+
+def test_normalisers_of_attention_are_no_weights(run: Run) -> None:
+    def function(x: Any) -> Any:
+        return tuple(dc.ops.attention_with_kept(x, x, x, keep="logsumexp"))
+
+    x = np.random.default_rng(0).normal(size=(3, 5, 8)).astype(np.float32)
+    for found, expected in zip(run(onnx.model_proto(function, x), x), function(dc.asarray(x)), strict=True):
+        np.testing.assert_allclose(found, expected.numpy(), atol=1e-5)
+
+
+def test_statistics_of_another_axis_than_that_of_channels(run: Run) -> None:
+    mean, variance = dc.asarray(X[0, :4]), dc.asarray(X[1, :4] ** 2 + 0.1)
+
+    def function(x: Any) -> Any:
+        return dc.ops.batch_norm_inference(x, mean, variance, axis=(0, 1))
+
+    x = np.random.default_rng(0).normal(size=(3, 4, 4)).astype(np.float32)
+    np.testing.assert_allclose(run(onnx.model_proto(function, x), x)[0], expected_of(function, x), atol=1e-5)
 
 
 def test_a_fixed_number_of_samples(run: Run) -> None:
