@@ -33,6 +33,9 @@ OPSETS: Final = range(17, 24)
 SIZES: Final = (2, 3, 5)
 """The numbers of samples with which a program is recorded to see what follows them."""
 
+LARGEST: Final = 2**31 - 2**20
+"""How many bytes weights may have: a file is a protocol buffer, of less than 2 GiB."""
+
 IR_VERSIONS: Final = {17: 8, 18: 8, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11}
 """The version of the file format for each version of the operators: as old as possible, so that many can read it."""
 
@@ -155,6 +158,7 @@ def model_proto(
         _write(g, call)
     g.scope = ""
     _finish(g, found.program.outputs, outs)
+    _check_size(sum(len(array.raw_data) for array in g.initializers))
     proto = helper.make_model(
         helper.make_graph(
             g.nodes,
@@ -173,6 +177,15 @@ def model_proto(
     helper.set_model_props(proto, dict(metadata or {}))
     checker.check_model(proto, full_check=True)
     return proto
+
+
+def _check_size(nbytes: int) -> None:
+    if nbytes >= LARGEST:
+        msg = (
+            f"export: the weights have {nbytes / 2**30:.1f} GiB, and an ONNX file less than 2; "
+            "convert them first with model.astype(deepcore.float16), or export the model in parts"
+        )
+        raise CompileError(msg)
 
 
 def _several(example: Any) -> list[Any]:

@@ -318,6 +318,13 @@ def test_a_choice_by_value_is_refused() -> None:
         onnx.model_proto(lambda x: x if x.sum() > 0 else -x, X)
 
 
+def test_weights_that_no_file_can_hold_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deepcore.onnx.model.LARGEST", 100)
+    with pytest.raises(dc.CompileError, match=r"less than 2; convert them first .*float16"):
+        onnx.model_proto(dense(6, 5), X)
+    onnx.model_proto(dense(6, 3), X)
+
+
 def test_options_are_checked() -> None:
     with pytest.raises(dc.ConfigError, match="opset is from 17 to 23, not 16"):
         onnx.model_proto(nn.Tanh(), X, opset=16)
