@@ -9,6 +9,8 @@ import numpy as np
 
 from deepcore._backend import Backend, Library, numpy_dtypes
 
+from . import _convolution
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -81,6 +83,7 @@ class JaxBackend(Backend):
             "setitem": _setitem,
             "searchsorted": _searchsorted,
             "permute_dims": _permute_dims,
+            **_convolution.KERNELS,
         }
 
     def synchronize(self) -> None:

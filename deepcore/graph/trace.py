@@ -53,6 +53,8 @@ _COMPARISONS: Final = {
 _DATA_DEPENDENT: Final = frozenset({"nonzero", "unique_all", "unique_counts", "unique_inverse", "unique_values"})
 """Operations whose results have shapes that depend on values."""
 
+NOTHING: Final = Value((), bool_)
+"""What stands for results that an operation leaves out."""
 _ATOMS: Final = (int, float, bool, complex, str, type(None))
 _UNARY: Final = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_invert"}
 
@@ -107,7 +109,7 @@ class Traced:
         return self.shape[0]
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
+        if name.startswith("_"):
             raise AttributeError(name)
         msg = f"{name} of an array whose values are not known while a program is recorded{_user_line()}"
         raise CompileError(msg)
@@ -250,11 +252,11 @@ class Trace:
         result = real(*_plain(args), **_plain(kwargs))
         several = isinstance(result, (tuple, list))
         arrays: list[Any] = list(result) if several else [result]
-        if not arrays or not all(_is_array(x) for x in arrays):
+        if not arrays or not all(x is None or _is_array(x) for x in arrays):
             return result  # a property of shapes and types, such as a data type
-        values = tuple(self._value(x) for x in arrays)
+        values = tuple(NOTHING if x is None else self._value(x) for x in arrays)
         self.program.calls.append(Call(name, arguments, parameters, values, user_line()))
-        wrapped = [Traced(x, value, self) for x, value in zip(arrays, values, strict=True)]
+        wrapped = [None if x is None else Traced(x, v, self) for x, v in zip(arrays, values, strict=True)]
         if not several:
             return wrapped[0]
         form: Any = type(result)
