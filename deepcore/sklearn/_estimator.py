@@ -103,6 +103,10 @@ class DeepEstimator(BaseEstimator, ABC):
 
     Notes
     -----
+    With the same weights to begin with, the steps are those of scikit-learn's perceptrons, except that $\varepsilon$ of
+    Adam is where its paper has it, that momentum remembers gradients and not steps, which is another thing where the
+    learning rate changes, and that the penalty of a last, smaller batch is that of the others.
+
     Samples may be anything that scikit-learn takes (data frames and sparse matrices included), tensors, and arrays of
     CuPy, PyTorch, JAX and array-api-strict. They are moved to where the model is; predictions come back in the library
     and on the device of the samples.
@@ -401,8 +405,10 @@ class DeepEstimator(BaseEstimator, ABC):
         except DeepcoreError:
             self._device = find_device("cpu")
             warnings.warn(f"there is no device {name!r} here, where the model was fitted; it is on 'cpu'", stacklevel=2)
-        model = self._architecture.build(Generator(0)).to(self._device).astype(self._dtype).eval()
+        drawn = self._generator.state_dict()
+        model = self._architecture.build(self._generator).to(self._device).astype(self._dtype).eval()
         model.load_state_dict(weights)
+        self._generator.load_state_dict(drawn)  # the initial weights were drawn once more
         self.model_ = model
         self._optimizer = None
         if memory is not None:

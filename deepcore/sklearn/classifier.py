@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
-from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from .. import ops
 from .._errors import ConfigError, DataError
@@ -44,9 +44,8 @@ class DeepClassifier(ClassifierMixin, DeepEstimator):
 
     Notes
     -----
-    Against ``MLPClassifier``: biases begin at 0, and weights of a logistic layer are drawn like those of others; in a
-    last, smaller batch the penalty counts as in the others; ``y`` with one class gives a classifier that always
-    predicts it; there is a :meth:`decision_function`.
+    Against ``MLPClassifier``: biases begin at 0, and weights of a logistic layer are drawn like those of others; ``y``
+    with one class gives a classifier that always predicts it; there is a :meth:`decision_function`.
 
     Examples
     --------
@@ -87,14 +86,14 @@ class DeepClassifier(ClassifierMixin, DeepEstimator):
         """Take over the classes of a first call, or compare them."""
         name = type(self).__name__
         if hasattr(self, "model_"):
-            if classes is not None and not np.array_equal(self.classes_, unique_labels(on_host(classes))):
+            if classes is not None and not np.array_equal(self.classes_, np.unique(on_host(classes))):
                 msg = f"{name}: classes={classes!r} are not those of the first call of partial_fit, {self.classes_!r}"
                 raise DataError(msg)
             return
         if classes is None:
             msg = f"{name}: classes must be passed on the first call to partial_fit"
             raise ConfigError(msg)
-        self.classes_ = unique_labels(on_host(classes))
+        self.classes_ = np.unique(on_host(classes))
 
     def predict(self, X: Any) -> Any:
         """Return the predicted classes.
@@ -178,9 +177,9 @@ class DeepClassifier(ClassifierMixin, DeepEstimator):
         kind = type_of_target(y, input_name="y")
         several = kind.startswith("multilabel")
         if kind == "multiclass-multioutput":
-            msg = f"{type(self).__name__}: y has several columns of classes, and only columns of 0 and 1 are supported"
+            msg = f"{type(self).__name__}: y is {kind}, and of several columns only those of 0 and 1 are supported"
             raise DataError(msg)
-        present = np.arange(y.shape[1]) if several else unique_labels(y)
+        present = np.arange(y.shape[1]) if several else np.unique(y)
         if fresh and not partial:
             self.classes_ = present
         else:

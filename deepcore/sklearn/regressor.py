@@ -38,8 +38,7 @@ class DeepRegressor(MultiOutputMixin, RegressorMixin, DeepEstimator):
     Notes
     -----
     Against ``MLPRegressor``: ``loss`` is by keyword only; biases begin at 0; with several outputs the reported loss is
-    the sum over them, whose gradient ``MLPRegressor`` descends too; in a last, smaller batch the penalty counts as in
-    the others; targets that are constant in a column are no special case.
+    the sum over them, whose gradient ``MLPRegressor`` descends too, and not the mean.
 
     Examples
     --------
