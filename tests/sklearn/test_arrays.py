@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from sklearn.base import clone
+from sklearn import base
 
 import deepcore as dc
 from deepcore.sklearn import DeepClassifier, DeepRegressor
@@ -14,6 +14,7 @@ from deepcore.sklearn import DeepClassifier, DeepRegressor
 if TYPE_CHECKING:
     from deepcore._device import Device
 
+clone: Any = base.clone  # which has no types
 FAST: dict[str, Any] = {"hidden_layer_sizes": (8,), "learning_rate_init": 0.05, "max_iter": 5, "random_state": 0}
 
 
@@ -46,7 +47,7 @@ def test_the_classifier(device: Device, blobs: Any, raw: bool) -> None:
 def test_the_regressor(device: Device, blobs: Any, shape: tuple[int, ...]) -> None:
     X = blobs[0]
     y = np.resize(X[:, :2].T, shape[::-1]).T.astype(np.float32)
-    options = {**FAST, "early_stopping": True, "batch_size": 16}
+    options: dict[str, Any] = {**FAST, "early_stopping": True, "batch_size": 16}
     mine = taken(X.astype(np.float32), device, raw=True)
     ours = DeepRegressor(**options).fit(mine, taken(y, device, raw=True))
     wanted = DeepRegressor(**options).fit(X.astype(np.float32), y)
@@ -89,7 +90,7 @@ def test_an_array_of_the_wrong_kind(device: Device, blobs: Any) -> None:
 def test_labels_of_text_stay_numpys(device: Device, blobs: Any) -> None:
     X, y = blobs
     names = np.asarray(["no", "perhaps", "yes"])
-    classifier = DeepClassifier(**{**FAST, "max_iter": 20}).fit(taken(X.astype(np.float32), device, raw=True), names[y])
+    classifier = DeepClassifier(**dict(FAST, max_iter=20)).fit(taken(X.astype(np.float32), device, raw=True), names[y])
     labels = classifier.predict(taken(X.astype(np.float32), device, raw=True))
     assert isinstance(labels, np.ndarray)
     assert np.mean(labels == names[y]) > 0.9
@@ -123,8 +124,9 @@ def test_sparse_samples_are_as_dense_ones(blobs: Any) -> None:
     sparse = pytest.importorskip("scipy.sparse")
     X, y = blobs
     X = np.where(np.abs(X) > 1.0, X, 0.0)
-    for options in (FAST, {**FAST, "batch_size": 20, "early_stopping": True}, {**FAST, "solver": "lbfgs"}):
-        dense = DeepClassifier(**options).fit(X, y)
+    variants: list[dict[str, Any]] = [{}, {"batch_size": 20, "early_stopping": True}, {"solver": "lbfgs"}]
+    for options in variants:
+        dense = DeepClassifier(**FAST, **options).fit(X, y)
         for kind in (sparse.csr_matrix, sparse.csc_matrix, sparse.csr_array):
             np.testing.assert_array_equal(clone(dense).fit(kind(X), y).predict_proba(kind(X)), dense.predict_proba(X))
 

@@ -28,7 +28,7 @@ def same(one: Any, other: Any, tolerance: float = 0.0) -> None:
 def test_a_weight_is_a_number_of_copies(kind: Any, solver: str, blobs: Any) -> None:
     X, y = blobs
     weight = np.arange(90) % 4
-    options = {**FAST, "solver": solver, "alpha": 0.5, "learning_rate_init": 0.01}
+    options: dict[str, Any] = {**FAST, "solver": solver, "alpha": 0.5, "learning_rate_init": 0.01}
     weighted = kind(**options).fit(X, y, weight)
     copied = kind(**options).fit(np.repeat(X, weight, axis=0), np.repeat(y, weight))
     same(weighted, copied, 1e-7)
@@ -38,7 +38,7 @@ def test_a_weight_is_a_number_of_copies(kind: Any, solver: str, blobs: Any) -> N
 def test_a_sample_of_weight_0_is_not_there(blobs: Any) -> None:
     X, y = blobs
     weight = np.where(np.arange(90) % 4 == 0, 0.0, 2.0)
-    options = {**FAST, "batch_size": 16, "early_stopping": True}
+    options: dict[str, Any] = {**FAST, "batch_size": 16, "early_stopping": True}
     there = weight > 0
     same(DeepClassifier(**options).fit(X, y, weight), DeepClassifier(**options).fit(X[there], y[there], weight[there]))
 
@@ -54,7 +54,7 @@ def test_a_sample_of_weight_0_is_not_there(blobs: Any) -> None:
 )
 def test_weights_that_are_none(weight: Any, message: str, blobs: Any) -> None:
     with pytest.raises(ValueError, match=message):
-        DeepClassifier(**FAST).fit(*blobs, sample_weight=weight)
+        DeepClassifier(**FAST).fit(blobs[0], blobs[1], weight)
 
 
 # -------------------------------------------------------------------------------------------------------------- epochs
@@ -63,7 +63,7 @@ def test_weights_that_are_none(weight: Any, message: str, blobs: Any) -> None:
 def test_it_stops_when_nothing_improves(blobs: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        classifier = DeepClassifier(**{**FAST, "max_iter": 500, "n_iter_no_change": 3}).fit(*blobs)
+        classifier = DeepClassifier(**dict(FAST, max_iter=500, n_iter_no_change=3)).fit(*blobs)
     curve = classifier.loss_curve_
     assert 5 < classifier.n_iter_ == len(curve) < 500
     assert classifier.t_ == 90 * classifier.n_iter_
@@ -78,7 +78,13 @@ def test_it_stops_when_nothing_improves(blobs: Any) -> None:
 def test_early_stopping_keeps_the_best_weights(blobs: Any) -> None:
     X, y = blobs
     y = np.where(np.arange(90) % 5 == 0, (y + 1) % 3, y)  # so that it overfits
-    options = {**FAST, "max_iter": 200, "early_stopping": True, "validation_fraction": 0.3, "batch_size": 10}
+    options: dict[str, Any] = {
+        **FAST,
+        "max_iter": 200,
+        "early_stopping": True,
+        "validation_fraction": 0.3,
+        "batch_size": 10,
+    }
     classifier = DeepClassifier(**options).fit(X, y)
     scores = classifier.validation_scores_
     assert scores is not None
@@ -86,7 +92,7 @@ def test_early_stopping_keeps_the_best_weights(blobs: Any) -> None:
     assert classifier.n_iter_ == len(scores) < 200
     assert classifier.best_validation_score_ == max(scores) > scores[-1]
     epochs = scores.index(max(scores)) + 1
-    same(classifier, DeepClassifier(**{**options, "max_iter": epochs}).fit(X, y))  # of which the last one is the best
+    same(classifier, DeepClassifier(**dict(options, max_iter=epochs)).fit(X, y))  # of which the last one is the best
 
 
 def test_what_is_held_out_has_every_class() -> None:
@@ -106,8 +112,14 @@ def test_what_is_held_out_has_every_class() -> None:
 
 
 def test_an_adaptive_rate_falls(blobs: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    options = {**FAST, "solver": "sgd", "learning_rate": "adaptive", "learning_rate_init": 0.5, "tol": 0.01}
-    classifier = DeepClassifier(**{**options, "max_iter": 300, "n_iter_no_change": 2, "verbose": True}).fit(*blobs)
+    options: dict[str, Any] = {
+        **FAST,
+        "solver": "sgd",
+        "learning_rate": "adaptive",
+        "learning_rate_init": 0.5,
+        "tol": 0.01,
+    }
+    classifier = DeepClassifier(**dict(options, max_iter=300, n_iter_no_change=2, verbose=True)).fit(*blobs)
     said = capsys.readouterr().out
     assert classifier._optimizer is not None
     assert classifier._optimizer.lr <= 1e-6
@@ -117,17 +129,17 @@ def test_an_adaptive_rate_falls(blobs: Any, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_the_seed_decides(blobs: Any) -> None:
-    options = {**FAST, "batch_size": 16, "dropout": 0.3}
+    options: dict[str, Any] = {**FAST, "batch_size": 16, "dropout": 0.3}
     one = DeepClassifier(**options).fit(*blobs)
     same(one, DeepClassifier(**options).fit(*blobs))
-    same(one, DeepClassifier(**{**options, "random_state": np.random.RandomState(0)}).fit(*blobs))
-    assert not np.allclose(one.coefs_[0], DeepClassifier(**{**options, "random_state": 1}).fit(*blobs).coefs_[0])
+    same(one, DeepClassifier(**dict(options, random_state=np.random.RandomState(0))).fit(*blobs))
+    assert not np.allclose(one.coefs_[0], DeepClassifier(**dict(options, random_state=1)).fit(*blobs).coefs_[0])
     unshuffled = DeepClassifier(**options, shuffle=False).fit(*blobs)
     assert not np.allclose(one.coefs_[0], unshuffled.coefs_[0])
 
 
 def test_a_loss_that_is_infinite(blobs: Any) -> None:
-    options = {**FAST, "solver": "sgd", "learning_rate_init": 1e200}
+    options: dict[str, Any] = {**FAST, "solver": "sgd", "learning_rate_init": 1e200}
     with np.errstate(all="ignore"), pytest.raises(dc.NumericalError, match="learning_rate_init is too large"):
         DeepRegressor(**options).fit(*blobs)
 
@@ -136,11 +148,11 @@ def test_an_interrupt_ends_training(blobs: Any) -> None:
     class Interrupting(dc.nn.CategoricalCrossEntropy):
         calls = 0
 
-        def forward(self, *args: Any) -> Any:
+        def forward(self, prediction: Any, target: Any, weight: Any = None) -> Any:
             Interrupting.calls += 1
             if Interrupting.calls > 3:
                 raise KeyboardInterrupt
-            return super().forward(*args)
+            return super().forward(prediction, target, weight)
 
     with pytest.warns(UserWarning, match="interrupted by user"):
         classifier = DeepClassifier(**FAST, loss=Interrupting()).fit(*blobs)
@@ -153,8 +165,9 @@ def test_an_interrupt_ends_training(blobs: Any) -> None:
 
 def test_partial_fit_is_an_epoch(blobs: Any) -> None:
     X, y = blobs
-    for options in ({**FAST, "batch_size": 16}, FAST, {**FAST, "dropout": 0.2, "batch_size": 16}):
-        whole, parts = DeepClassifier(**options).fit(X, y), DeepClassifier(**options)
+    variants: list[dict[str, Any]] = [{}, {"batch_size": 16}, {"batch_size": 16, "dropout": 0.2}]
+    for options in variants:
+        whole, parts = DeepClassifier(**FAST, **options).fit(X, y), DeepClassifier(**FAST, **options)
         for _ in range(5):
             parts.partial_fit(X, y, classes=[0, 1, 2])
         same(whole, parts)
@@ -181,9 +194,9 @@ def test_partial_fit_needs_the_classes_once(blobs: Any) -> None:
 
 def test_a_warm_start_goes_on(blobs: Any) -> None:
     X, y = blobs
-    options = {**FAST, "solver": "sgd", "momentum": 0.0}
+    options: dict[str, Any] = {**FAST, "solver": "sgd", "momentum": 0.0}
     warm = DeepClassifier(**options, warm_start=True).fit(X, y).fit(X, y)
-    same(warm, DeepClassifier(**{**options, "max_iter": 10}).fit(X, y))
+    same(warm, DeepClassifier(**dict(options, max_iter=10)).fit(X, y))
     assert (len(warm.loss_curve_), warm.n_iter_) == (10, 5)
     with pytest.raises(dc.DataError, match="classes not in"):
         warm.fit(X, y + 1)
@@ -239,7 +252,7 @@ def test_logarithms_of_probabilities_of_0_are_finite() -> None:
 def test_several_labels(blobs: Any) -> None:
     X, y = blobs
     Y = np.stack([y == 1, y == 2, y > 0], axis=1).astype(int)
-    classifier = DeepClassifier(**{**FAST, "max_iter": 40}).fit(X, Y)
+    classifier = DeepClassifier(**dict(FAST, max_iter=40)).fit(X, Y)
     assert classifier.predict(X).dtype.kind == "i"
     assert classifier.score(X, Y) > 0.9
     assert classifier.predict_proba(X).shape == classifier.decision_function(X).shape == (90, 3)

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.base import clone
+from sklearn import base
 
 import deepcore as dc
 from deepcore import nn, optim
 from deepcore.sklearn import DeepClassifier, DeepRegressor
 
+LIST: Any = list  # of parameters, which is no optimizer
+clone: Any = base.clone  # which has no types
 FAST: dict[str, Any] = {"learning_rate_init": 0.05, "max_iter": 20, "random_state": 0}
 
 
@@ -36,14 +38,14 @@ def test_a_function_that_makes_it(blobs: Any) -> None:
     classifier = DeepClassifier(**FAST, model=deep).fit(X, y)
     assert generator.state_dict() == before  # of others, who draw from it too
     assert classifier.score(X, y) > 0.9
-    assert classifier.n_features_in_ == classifier.model_[0].in_features == 4
-    assert classifier.model_[2].out_features == classifier.n_outputs_ == 3
+    assert classifier.n_features_in_ == classifier.coefs_[0].shape[0] == 4
+    assert classifier.coefs_[1].shape[1] == classifier.n_outputs_ == 3
     again = clone(classifier).fit(X, y)
     np.testing.assert_array_equal(again.predict_proba(X), classifier.predict_proba(X))
     restored = pickle.loads(pickle.dumps(classifier))
     np.testing.assert_array_equal(restored.predict_proba(X), classifier.predict_proba(X))
-    dropped = DeepClassifier(**FAST, hidden_layer_sizes=(16,), dropout=0.5).fit(X, y)
-    assert [type(layer) for layer in dropped.model_] == [nn.Dense, nn.Dropout, nn.Dense]
+    dropped: Any = DeepClassifier(**FAST, hidden_layer_sizes=(16,), dropout=0.5).fit(X, y)
+    assert [type(layer) for layer in dropped.model_.layers] == [nn.Dense, nn.Dropout, nn.Dense]
     np.testing.assert_array_equal(dropped.predict(X), dropped.predict(X))
 
 
@@ -52,7 +54,7 @@ def test_a_module_is_a_beginning(blobs: Any) -> None:
     dc.random.seed(3)
     begun = deep(4, 3)
     weight = begun.parameters()[0].numpy().copy()
-    classifier = DeepClassifier(**{**FAST, "max_iter": 1, "learning_rate_init": 1e-9}, model=begun).fit(X, y)
+    classifier = DeepClassifier(**dict(FAST, max_iter=1, learning_rate_init=1e-9), model=begun).fit(X, y)
     np.testing.assert_allclose(classifier.coefs_[0], weight, atol=1e-6)
     np.testing.assert_array_equal(begun.parameters()[0].numpy(), weight)
     assert begun.parameters()[0].dtype is dc.float32
@@ -70,7 +72,7 @@ def test_a_model_that_does_not_fit(blobs: Any) -> None:
 def test_activations(blobs: Any) -> None:
     X, y = blobs
     for activation, layer in (("logistic", nn.Sigmoid), ("mish", nn.Mish), (nn.ELU, nn.ELU)):
-        classifier = DeepClassifier((6,), activation, **FAST).fit(X, y)
+        classifier: Any = DeepClassifier((6,), activation, **FAST).fit(X, y)
         assert isinstance(classifier.model_[0].activation, layer)
     linear = DeepClassifier((), **FAST).fit(X, y)
     assert len(linear.coefs_) == len(linear.intercepts_) == 1
@@ -81,9 +83,9 @@ def test_activations(blobs: Any) -> None:
 def test_every_solver_learns_and_penalises(solver: str, blobs: Any) -> None:
     X, y = blobs
     options: dict[str, Any] = {**FAST, "hidden_layer_sizes": (8,), "solver": solver, "learning_rate_init": 0.05}
-    plain = DeepClassifier(**{**options, "max_iter": 60}, alpha=0.0).fit(X, y)
+    plain = DeepClassifier(**dict(options, max_iter=60), alpha=0.0).fit(X, y)
     assert plain.score(X, y) > 0.9
-    shrunk = DeepClassifier(**{**options, "max_iter": 60}, alpha=1000.0).fit(X, y)
+    shrunk = DeepClassifier(**dict(options, max_iter=60), alpha=1000.0).fit(X, y)
     assert np.square(shrunk.coefs_[0]).sum() < 0.7 * np.square(plain.coefs_[0]).sum()
 
 
@@ -95,7 +97,7 @@ def test_an_optimizer_of_ones_own(blobs: Any) -> None:
     np.testing.assert_allclose(made.coefs_[0], named.coefs_[0], rtol=1e-6, atol=1e-8)  # the penalty is in the loss
     assert made.loss_ != named.loss_  # which is measured before the last step, and not after it
     with pytest.raises(dc.ConfigError, match=r"to return an optimizer of deepcore\.optim, and returned a list"):
-        DeepClassifier(**options, solver=list).fit(X, y)
+        DeepClassifier(**options, solver=LIST).fit(X, y)
 
 
 def test_losses(blobs: Any) -> None:

@@ -40,9 +40,9 @@ SOLVERS: dict[str, Any] = {
 
 def both_after(steps: int, ours: Any, theirs: Any, y: Any, weight: Any) -> None:
     """Train both estimators by the same batches from our initial weights."""
-    options = {"classes": np.unique(y)} if isinstance(ours, DeepClassifier) and np.ndim(y) == 1 else {}
-    if isinstance(ours, DeepClassifier) and np.ndim(y) == 2:
-        options = {"classes": np.arange(y.shape[1])}
+    several = np.ndim(y) == 2
+    classes: Any = np.arange(y.shape[1]) if several else np.unique(y)
+    options: dict[str, Any] = {"classes": classes} if isinstance(ours, DeepClassifier) else {}
     for estimator in (ours, theirs):
         estimator.partial_fit(X, y, **options)
     for p, q in zip(theirs.coefs_ + theirs.intercepts_, ours.coefs_ + ours.intercepts_, strict=True):
@@ -60,13 +60,13 @@ def both_after(steps: int, ours: Any, theirs: Any, y: Any, weight: Any) -> None:
 @pytest.mark.parametrize("weight", [None, WEIGHT])
 def test_the_same_steps(target: str, solver: str, weight: Any) -> None:
     kind, their_kind, y, own = TARGETS[target]
-    options, tolerance = SOLVERS[solver]
-    options = {
+    own_options, tolerance = SOLVERS[solver]
+    options: dict[str, Any] = {
         "hidden_layer_sizes": (6, 4),
         "activation": "logistic",
         "alpha": 0.3,
         "random_state": 0,
-        **options,
+        **own_options,
         **own,
     }
     ours, theirs = kind(**options), their_kind(**options)
@@ -84,7 +84,7 @@ def test_the_same_steps(target: str, solver: str, weight: Any) -> None:
 @pytest.mark.parametrize("target", ["two classes", "three classes", "several labels", "numbers", "counts"])
 def test_the_same_loss(target: str, weight: Any) -> None:
     kind, their_kind, y, own = TARGETS[target]
-    options = {"hidden_layer_sizes": (6,), "solver": "sgd", "alpha": 0.0, "random_state": 0, **own}
+    options: dict[str, Any] = {"hidden_layer_sizes": (6,), "solver": "sgd", "alpha": 0.0, "random_state": 0, **own}
     ours, theirs = kind(**options), their_kind(**options)
     both_after(3, ours, theirs, y, weight)
     np.testing.assert_allclose(ours.loss_curve_[1:], theirs.loss_curve_[1:], rtol=1e-10)
@@ -105,7 +105,13 @@ def split(load: Any) -> tuple[Any, ...]:
     [
         (load_digits, DeepClassifier, MLPClassifier, {"learning_rate_init": 0.005, "max_iter": 25}, 0.01),
         (load_iris, DeepClassifier, MLPClassifier, {"learning_rate_init": 0.01}, 0.01),
-        (load_diabetes, DeepRegressor, MLPRegressor, {"solver": "sgd", "learning_rate_init": 0.01, "max_iter": 80}, 0.02),
+        (
+            load_diabetes,
+            DeepRegressor,
+            MLPRegressor,
+            {"solver": "sgd", "learning_rate_init": 0.01, "max_iter": 80},
+            0.02,
+        ),
     ],
 )
 def test_as_good(load: Any, kind: Any, their_kind: Any, options: dict[str, Any], margin: float) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.base import clone
+from sklearn import base
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_iris
 from sklearn.ensemble import VotingClassifier
@@ -22,6 +22,7 @@ from sklearn.preprocessing import StandardScaler
 import deepcore as dc
 from deepcore.sklearn import DeepClassifier, DeepRegressor, _library
 
+clone: Any = base.clone  # which has no types
 FAST: dict[str, Any] = {"hidden_layer_sizes": (8,), "learning_rate_init": 0.05, "max_iter": 20, "random_state": 0}
 
 
@@ -29,7 +30,8 @@ def test_in_a_pipeline_and_a_search() -> None:
     X, y = load_iris(return_X_y=True)
     pipeline = make_pipeline(StandardScaler(), DeepClassifier(**FAST))
     grid = {"deepclassifier__hidden_layer_sizes": [(), (8,)], "deepclassifier__learning_rate_init": [1e-6, 0.05]}
-    search = GridSearchCV(pipeline, grid, cv=3, error_score="raise").fit(X, y)
+    find: Any = GridSearchCV
+    search = find(pipeline, grid, cv=3, error_score="raise").fit(X, y)
     assert search.best_params_["deepclassifier__learning_rate_init"] == 0.05
     assert search.best_score_ > 0.9
     assert search.predict(X).shape == (150,)
@@ -51,7 +53,7 @@ def test_names_of_features(blobs: Any) -> None:
     pandas = pytest.importorskip("pandas")
     X, y = blobs
     frame = pandas.DataFrame(X, columns=list("abcd"))
-    classifier = DeepClassifier(**FAST).fit(frame, pandas.Series(y), pandas.Series(np.ones(90)))
+    classifier: Any = DeepClassifier(**FAST).fit(frame, pandas.Series(y), pandas.Series(np.ones(90)))
     assert classifier.feature_names_in_.tolist() == ["a", "b", "c", "d"]
     np.testing.assert_array_equal(classifier.predict(frame), DeepClassifier(**FAST).fit(X, y).predict(X))
     with pytest.raises(ValueError, match="feature names should match"):
@@ -77,7 +79,14 @@ def test_parameters_are_stored_as_they_are(kind: Any) -> None:
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
 def test_a_copy_predicts_and_goes_on_alike(solver: str, duplicate: Any, blobs: Any) -> None:
     X, y = blobs
-    options = {**FAST, "solver": solver, "max_iter": 5, "batch_size": 16, "dropout": 0.2, "warm_start": True}
+    options: dict[str, Any] = {
+        **FAST,
+        "solver": solver,
+        "max_iter": 5,
+        "batch_size": 16,
+        "dropout": 0.2,
+        "warm_start": True,
+    }
     classifier = DeepClassifier(**options).fit(X, y)
     other = duplicate(classifier)
     state = other.__getstate__()
