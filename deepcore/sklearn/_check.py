@@ -37,9 +37,20 @@ def check_options(estimator: Any, *, partial: bool) -> None:
     if partial and its.early_stopping:
         msg = f"{type(its).__name__}: partial_fit does not support early_stopping=True: it does not know when it ends"
         raise ConfigError(msg)
-    if partial and its.solver == "lbfgs":
-        msg = f"{type(its).__name__}: partial_fit needs a solver of single batches, and 'lbfgs' is none"
-        raise ConfigError(msg)
+
+
+def goes_by_batches(estimator: Any) -> bool:
+    """Return True; or raise, as an estimator that has no ``partial_fit`` does, if the solver knows no single batches.
+
+    Raises
+    ------
+    AttributeError
+        With the name of the solver.
+    """
+    if estimator.solver == "lbfgs":
+        msg = f"{type(estimator).__name__}: partial_fit needs a solver of single batches, and 'lbfgs' is none"
+        raise AttributeError(msg)
+    return True
 
 
 def _at_least(value: Any, least: float) -> bool:

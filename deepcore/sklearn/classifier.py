@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from .. import ops
 from .._errors import ConfigError, DataError
 from ._arrays import on_host
+from ._check import goes_by_batches
 from ._estimator import DeepEstimator
 from ._losses import OF_LABELS, OF_YES_OR_NO
 
@@ -63,6 +65,7 @@ class DeepClassifier(ClassifierMixin, DeepEstimator):
     _kind: str  # of the targets: binary, multiclass or multilabel
     _numeric = False
 
+    @available_if(goes_by_batches)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
         """Go through some samples once, from where the model is.
 
@@ -124,12 +127,12 @@ class DeepClassifier(ClassifierMixin, DeepEstimator):
         -------
         array
             Of shape (n, classes), in the order of ``classes_``, with rows that sum to 1; for several labels, the
-            probability of each.
+            probability of each. What is too small for the data type is its smallest normal number, and not 0.
         """
-        return self._probabilities(X, "predict_proba", ops.sigmoid, ops.softmax)
+        return self._probabilities(X, "predict_proba", _sigmoid, _softmax)
 
     def predict_log_proba(self, X: Any) -> Any:
-        """Return the logarithm of the probability of every class, which is finite where that is 0.
+        """Return the logarithm of the probability of every class, which is exact where that is too small a number.
 
         Parameters
         ----------
@@ -242,6 +245,18 @@ class DeepClassifier(ClassifierMixin, DeepEstimator):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _sigmoid(logits: Tensor) -> Tensor:
+    return _above_0(ops.sigmoid(logits))
+
+
+def _softmax(logits: Tensor) -> Tensor:
+    return _above_0(ops.softmax(logits))
+
+
+def _above_0(probability: Tensor) -> Tensor:
+    return ops.clip(probability, min=ops.finfo(probability.dtype).smallest_normal)
 
 
 def _log_sigmoid(logits: Tensor) -> Tensor:

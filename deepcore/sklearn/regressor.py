@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.metrics import r2_score
+from sklearn.utils.metaestimators import available_if
 
 from .. import ops
 from .._errors import DataError
 from ._arrays import on_host
+from ._check import goes_by_batches
 from ._estimator import DeepEstimator
 from ._losses import OF_NUMBERS
 
@@ -51,6 +53,7 @@ class DeepRegressor(MultiOutputMixin, RegressorMixin, DeepEstimator):
 
     _numeric = True
 
+    @available_if(goes_by_batches)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Go through some samples once, from where the model is.
 
