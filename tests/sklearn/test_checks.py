@@ -18,7 +18,7 @@ QUICK: dict[str, Any] = {"hidden_layer_sizes": (20,), "learning_rate_init": 0.03
 VARIANTS: list[dict[str, Any]] = [
     {},
     {"solver": "lbfgs", "max_iter": 100},
-    {"solver": "sgd", "learning_rate_init": 0.05},
+    {"solver": "sgd", "learning_rate_init": 0.01, "activation": "tanh", "hidden_layer_sizes": (20,)},
     {"solver": "adamw", "hidden_layer_sizes": (50, 20), "activation": "gelu"},
 ]
 ARRAYS = """
