@@ -22,6 +22,7 @@ class Purpose(IntEnum):
     STRATIFIED = int.from_bytes(b"strt")
     BATCHES = int.from_bytes(b"btch")
     OFFSET = int.from_bytes(b"ofst")
+    WITHIN = int.from_bytes(b"with")
 
 
 def random_order(n: int, *, seed: int, purpose: Purpose, index: int = 0) -> NDArray[np.intp]:

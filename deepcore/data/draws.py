@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     Words: TypeAlias = NDArray[np.uint64]
 
 _ROUNDS: Final = 10
-_MULTIPLIERS: Final = (0xD2E7470EE14C6C93, 0xCA5A826395121157)
+_MULTIPLIERS: Final = tuple(
+    (np.uint64(word & 0xFFFFFFFF), np.uint64(word >> 32)) for word in (0xD2E7470EE14C6C93, 0xCA5A826395121157)
+)
 _INCREMENTS: Final = (0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B)
 _LOW: Final = np.uint64(0xFFFFFFFF)
 _HALF: Final = np.uint64(32)
@@ -65,19 +67,20 @@ class Draws:
 
     def uniform(self, count: int = 1) -> NDArray[np.float64]:
         """Return numbers from [0, 1), multiples of 2**-53, of shape (n, count)."""
-        blocks = -(-count // 4)
-        parts: list[Words] = []
-        for _ in range(blocks):
-            self._block += 1  # NumPy increments the counter before it makes the words
-            block = np.full_like(self._rows, self._block)
-            parts.extend(_philox((block, np.zeros_like(block), self._rows, self._repeats), self._key))
-        words = np.stack(parts[:count], axis=1) if parts else np.empty((len(self), 0), np.uint64)
-        words >>= np.uint64(11)
-        return words.astype(np.float64) * 2.0**-53
+        n, blocks = len(self), -(-count // 4)
+        block = np.arange(self._block + 1, self._block + blocks + 1, dtype=np.uint64)  # NumPy too begins with 1
+        self._block += blocks
+        counters = (np.tile(block, n), np.zeros(n * blocks, np.uint64))
+        counters += (np.repeat(self._rows, blocks), np.repeat(self._repeats, blocks))
+        words = np.stack(_philox(counters, self._key), axis=1).reshape(n, 4 * blocks)[:, :count]
+        return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
-    def integers(self, high: int) -> NDArray[np.intp]:
-        """Return whole numbers from 0 to high - 1, of shape (n,): uniform numbers times high, rounded down."""
-        return (self.uniform()[:, 0] * high).astype(np.intp)
+    def integers(self, *highs: int) -> NDArray[np.intp]:
+        """Return whole numbers from 0 to high - 1 for each high: uniform numbers times it, rounded down.
+
+        The shape is (n, number of highs).
+        """
+        return (self.uniform(len(highs)) * highs).astype(np.intp)
 
 
 def _philox(counter: tuple[Words, Words, Words, Words], key: tuple[int, int]) -> tuple[Words, Words, Words, Words]:
@@ -85,15 +88,14 @@ def _philox(counter: tuple[Words, Words, Words, Words], key: tuple[int, int]) ->
     a, b, c, d = counter
     for i in range(_ROUNDS):
         k, m = (np.uint64((word + i * increment) % 2**64) for word, increment in zip(key, _INCREMENTS, strict=True))
-        high_a, low_a = _product(a, _MULTIPLIERS[0])
-        high_c, low_c = _product(c, _MULTIPLIERS[1])
+        high_a, low_a = _product(a, *_MULTIPLIERS[0])
+        high_c, low_c = _product(c, *_MULTIPLIERS[1])
         a, b, c, d = high_c ^ b ^ k, low_c, high_a ^ d ^ m, low_a
     return a, b, c, d
 
 
-def _product(x: Words, constant: int) -> tuple[Words, Words]:
-    """Return the upper and the lower word of products, from those of half words."""
-    low, high = np.uint64(constant & 0xFFFFFFFF), np.uint64(constant >> 32)
+def _product(x: Words, low: np.uint64, high: np.uint64) -> tuple[Words, Words]:
+    """Return the upper and the lower word of products with a constant of two half words."""
     x_low, x_high = x & _LOW, x >> _HALF
     first = x_low * low
     second = x_high * low + (first >> _HALF)  # below 2**64: (2**32 - 1)**2 + 2**32 - 1

@@ -226,10 +226,9 @@ class StratifiedSampler(Sampler):
         dealt = cards[~aside]
         hands = random_order(max(whole, 1), seed=seed, purpose=Purpose.BATCHES, index=epoch)
         batch = np.full(n, whole)
-        place = np.empty(n, np.intp)
-        place[random] = np.arange(n)  # the order within a batch
         batch[dealt] = hands[(np.arange(len(dealt)) + int(u[1] * len(hands))) % len(hands)]
-        return np.lexsort((place, batch))
+        mixed = random_order(n, seed=seed, purpose=Purpose.WITHIN, index=epoch)  # the classes, within a batch
+        return mixed[np.argsort(batch[mixed], kind="stable")]
 
 
 def _labels(labels: Any) -> NDArray[Any]:

@@ -57,7 +57,8 @@ class Pad(Transform):
             )
             raise ConfigError(message)
         self.padding = given if len(given) == 4 else (given[0], given[0], given[-1], given[-1])
-        self.mode, self.value = mode, value
+        self.mode: Mode = mode
+        self.value = value
 
     def apply(self, batch: NDArray[Any], draws: Draws) -> NDArray[Any]:
         """Return the images with margins."""
@@ -136,7 +137,7 @@ class RandomCrop(Transform):
         if any(self.pad.padding):
             batch = self.pad(batch, draws)
         below, beside = _room(batch, self.size, "RandomCrop")
-        top, left = draws.integers(below + 1), draws.integers(beside + 1)
+        top, left = draws.integers(below + 1, beside + 1).T
         windows = np.lib.stride_tricks.sliding_window_view(batch, self.size, axis=(-2, -1))
         # an index between slices would move its axis to the front, where it belongs anyway
         return np.ascontiguousarray(windows[np.arange(len(batch)), ..., top, left, :, :])
