@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from itertools import islice
@@ -97,6 +98,11 @@ def read_csv(
     if np.dtype(dtype).kind != "f":
         message = f"inputs are read as a floating-point type, not {np.dtype(dtype)}; convert them with Dataset.map"
         raise ConfigError(message)
+    try:
+        codecs.lookup(encoding)
+    except LookupError as error:
+        message = f"there is no encoding {encoding!r}: {error}"
+        raise ConfigError(message) from error
     with reading(path) as stream:
         text = io.TextIOWrapper(cast("IO[bytes]", stream), encoding=encoding, newline="")
         try:
@@ -107,9 +113,6 @@ def read_csv(
         except UnicodeError as error:
             message = f"{path} is not text in {encoding}: {error}; name its encoding"
             raise DataError(message) from error
-        except LookupError as error:
-            message = f"there is no encoding {encoding!r}: {error}"
-            raise ConfigError(message) from error
         finally:
             text.detach()
     return made(x, y, path.name if name is None else name, None if classes is None else tuple(classes))

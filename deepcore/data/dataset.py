@@ -247,10 +247,14 @@ def _mapped(values: Samples, function: Callable[[Any], Any] | None, name: str) -
 
 
 def _chunks(values: Samples) -> Iterator[tuple[int, NDArray[Any]]]:
-    """Yield an array in parts of some megabytes, each with its first row."""
+    """Yield an array in parts of some megabytes, each with its first row; samples of different lengths one by one."""
     step = max(1, _CHUNK * len(values) // values.size)
     for start in range(0, len(values), step):
-        yield start, take(values, slice(start, start + step))
+        part = take(values, slice(start, start + step))
+        if part.dtype.kind != "O":
+            yield start, part
+        else:
+            yield from ((start + i, sample[None]) for i, sample in enumerate(part) if sample.size)
 
 
 def _remedy(targets: Samples) -> str:

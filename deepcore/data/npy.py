@@ -1,11 +1,15 @@
 """NumPy's own formats: NPY, one array, which may stay in its file, and NPZ, several in an archive.
 
+A header is read here rather than by NumPy, because what NumPy raises for a damaged one has no bounds.
+
 Source: NumPy Enhancement Proposal 1, and :mod:`numpy.lib.format`.
 """
 
 from __future__ import annotations
 
+import ast
 import math
+import re
 import zipfile
 import zlib
 from pathlib import Path
@@ -24,6 +28,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MAX_RATIO: Final = 1032  # deflate cannot compress better than this
+_MAX_HEADER: Final = 10_000  # bytes, as in NumPy
+_MAX_NDIM: Final = 64  # NumPy's
+_MAX_SIZE: Final = 2**63 - 1  # bytes, in one array
+_NUMBERS: Final = re.compile(r"[<>|=][biufc]\d{1,2}")
 _KINDS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what NumPy writes
 
 
@@ -41,7 +49,7 @@ def read_npy(path: str | os.PathLike[str], *, memory_map: bool = False) -> NDArr
     Returns
     -------
     array
-        Of any type but objects, which are never unpickled.
+        Of numbers, of the type in the file; objects are never unpickled.
 
     Raises
     ------
@@ -63,26 +71,25 @@ def read_npy(path: str | os.PathLike[str], *, memory_map: bool = False) -> NDArr
     """
     path = Path(path)
     try:
-        size = path.stat().st_size
-        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-        if not isinstance(mapped, np.memmap):
-            mapped.close()
-            message = f"{path} is an archive of arrays; read it with read_npz"
+        with path.open("rb") as stream:
+            magic = stream.read(4)
+            if magic == b"PK\x03\x04":
+                message = f"{path} is an archive of arrays; read it with read_npz"
+                raise DataError(message)
+            stream.seek(0)
+            dtype, shape, fortran = _header(stream, str(path))
+            start = stream.tell()
+        expected, size = start + math.prod(shape) * dtype.itemsize, path.stat().st_size
+        if expected != size:
+            message = (
+                f"{path} is damaged: its header says {dtype} of shape {shape}, and with this {expected} bytes, but it "
+                f"has {size}"
+            )
             raise DataError(message)
-    except (ValueError, EOFError, SyntaxError, OverflowError, TypeError, zipfile.BadZipFile) as error:
-        if isinstance(error, DataError):
-            raise
-        message = f"{path} is not an array in NPY format, or is damaged: {error}"
-        raise DataError(message) from error
+        mapped = np.memmap(path, dtype, "r", start, shape, "F" if fortran else "C")
     except OSError as error:
         message = f"cannot read {path}: {error.strerror or error}"
         raise StorageError(message) from error
-    if (expected := mapped.offset + mapped.nbytes) != size:
-        message = (
-            f"{path} is damaged: its header says {mapped.dtype} of shape {mapped.shape}, and with this {expected} "
-            f"bytes, but it has {size}"
-        )
-        raise DataError(message)
     return mapped if memory_map else np.array(mapped)
 
 
@@ -158,14 +165,32 @@ def _member(archive: zipfile.ZipFile, path: Path, name: str) -> NDArray[Any]:
 
 def _header(stream: IO[bytes], what: str) -> tuple[np.dtype[Any], tuple[int, ...], bool]:
     """Return the type and the shape of an array, and whether its elements are in Fortran order."""
+    start = stream.read(8)
+    widths = {b"\x93NUMPY\x01\x00": 2, b"\x93NUMPY\x02\x00": 4}  # version 3.0 has names of fields in Unicode
+    if start not in widths:
+        message = f"{what} is not an array in NPY format: it begins with {start.hex(' ')}"
+        raise DataError(message)
+    length = int.from_bytes(stream.read(widths[start]), "little")
+    text = stream.read(min(length, _MAX_HEADER + 1))
     try:
-        version = np.lib.format.read_magic(stream)
-        read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
-        shape, fortran, dtype = read(stream)
-    except (ValueError, EOFError, SyntaxError, OverflowError, TypeError, KeyError) as error:
-        message = f"{what} is not an array in NPY format, or is damaged: {error}"
-        raise DataError(message) from error
-    if dtype.hasobject or min(shape, default=0) < 0 or math.prod(n or 1 for n in shape) * dtype.itemsize > 2**63 - 1:
-        message = f"{what} is {dtype} of shape {shape}, which is not an array of numbers that memory can hold"
+        fields: Any = ast.literal_eval(text.decode("latin-1").strip()) if len(text) == length <= _MAX_HEADER else None
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        fields = None
+    found = fields if isinstance(fields, dict) else {}
+    descr, fortran, shape = (found.get(key) for key in ("descr", "fortran_order", "shape"))
+    is_shape = isinstance(shape, tuple) and all(type(n) is int and n >= 0 for n in shape) and len(shape) <= _MAX_NDIM
+    if len(found) != 3 or not isinstance(fortran, bool) or not is_shape:
+        message = f"{what} is not an array in NPY format, or is damaged: its header is {text[:80]!r}"
+        raise DataError(message)
+    try:
+        dtype = np.dtype(descr) if isinstance(descr, str) and _NUMBERS.fullmatch(descr) else None
+    except TypeError:
+        dtype = None
+    if dtype is None:
+        message = f"{what} holds elements of type {descr!r}, and not numbers; objects and texts are not read"
+        raise DataError(message)
+    # NumPy limits the product of the dimensions that are not 0, also where one is and the array is empty.
+    if math.prod(n or 1 for n in shape) * dtype.itemsize > _MAX_SIZE:
+        message = f"{what} is damaged: its header says {dtype} of shape {shape}, which no memory can hold"
         raise DataError(message)
     return dtype, shape, fortran

@@ -173,5 +173,5 @@ class Wrong(Sampler):
 
 @pytest.mark.parametrize("rows", [[0, 1, 4], [0, -1, 2], [0, 1], [0.0, 1.0, 2.0], [[0, 1, 2]]])
 def test_a_sampler_that_is_wrong(rows: Any) -> None:
-    with pytest.raises(DataError, match="the sampler gave .* not 3 rows of 'data', from 0 to 3"):
+    with pytest.raises(DataError, match=r"the sampler gave .* not 3 rows of 'data', from 0 to 3"):
         next(iter(DataLoader(make(4), sampler=Wrong(rows))))

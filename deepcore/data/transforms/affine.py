@@ -30,7 +30,8 @@ class RandomAffine(Transform):
     degrees
         The angle $\alpha$ is from -degrees to degrees.
     translate
-        The shift $t$ is, in both directions, up to this fraction of height and width.
+        The shift $t$ is, in both directions, up to this fraction of height and width: a number for both, or a pair
+        (vertical, horizontal).
     scale
         The range of the factor $s$, above 0.
     shear
