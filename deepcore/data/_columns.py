@@ -12,7 +12,7 @@ from .dataset import Dataset
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
 
     Column: TypeAlias = "str | int"
 
@@ -46,6 +46,21 @@ def position(names: Sequence[str], column: Column, where: str) -> int:
     shown = ", ".join(repr(name) for name in names[:20])
     message = f"{where} has no column {column!r}, or several; its {len(names)} columns are: {shown}"
     raise ConfigError(message)
+
+
+def floating(dtype: DTypeLike) -> np.dtype[Any]:
+    """Return the type of inputs, or raise ConfigError."""
+    found = np.dtype(dtype)
+    if found.kind != "f":
+        message = f"inputs are read as a floating-point type, not {found}; convert them with Dataset.map"
+        raise ConfigError(message)
+    return found
+
+
+def cast(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return numbers in a type, infinite where they are too large, which Dataset.check_finite finds."""
+    with np.errstate(over="ignore"):
+        return values.astype(dtype)
 
 
 def made(inputs: NDArray[Any], targets: Any, name: str, classes: tuple[str, ...] | None) -> Dataset:

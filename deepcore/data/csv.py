@@ -12,7 +12,8 @@ from typing import IO, TYPE_CHECKING, Any, Final, cast
 import numpy as np
 
 from .._errors import ConfigError, DataError
-from ._columns import choose, made
+from ._columns import cast as to_dtype
+from ._columns import choose, floating, made
 from ._files import reading
 
 if TYPE_CHECKING:
@@ -95,9 +96,7 @@ def read_csv(
     if len(delimiter) != 1 or delimiter in '\r\n"':
         message = f"a delimiter is one character, other than a line break or a quotation mark, not {delimiter!r}"
         raise ConfigError(message)
-    if np.dtype(dtype).kind != "f":
-        message = f"inputs are read as a floating-point type, not {np.dtype(dtype)}; convert them with Dataset.map"
-        raise ConfigError(message)
+    number = floating(dtype)
     try:
         codecs.lookup(encoding)
     except LookupError as error:
@@ -109,7 +108,7 @@ def read_csv(
             lines = _lines(csv.reader(text, delimiter=delimiter, strict=True), path)
             table = _Table(path, lines, header)
             chosen, targets = choose(table.names, target, inputs, str(path))
-            x, y = table.read(chosen, targets, np.dtype(dtype), frozenset(missing), named=classes is not None)
+            x, y = table.read(chosen, targets, number, frozenset(missing), named=classes is not None)
         except UnicodeError as error:
             message = f"{path} is not text in {encoding}: {error}; name its encoding"
             raise DataError(message) from error
@@ -188,7 +187,7 @@ class _Table:
         if missing:
             rows = [["nan" if text.strip() in missing else text for text in row] for row in rows]
         try:
-            return _cast(np.array(rows, np.float64), dtype)
+            return to_dtype(np.array(rows, np.float64), dtype)
         except ValueError as error:
             for (number, _), row in zip(lines, rows, strict=True):
                 for i, text in zip(columns, row, strict=True):
@@ -211,11 +210,6 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _cast(values: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:
-    with np.errstate(over="ignore"):  # Dataset.check_finite says where a number is too large for the type
-        return values.astype(dtype)
-
-
 def _target(texts: list[str], dtype: np.dtype[Any], missing: frozenset[str]) -> Any:
     """Return a column of texts as integers, or numbers, or else as it is."""
     try:
@@ -223,6 +217,6 @@ def _target(texts: list[str], dtype: np.dtype[Any], missing: frozenset[str]) -> 
     except (ValueError, OverflowError):
         pass
     try:
-        return _cast(np.array(["nan" if text in missing else text for text in texts], np.float64), dtype)
+        return to_dtype(np.array(["nan" if text in missing else text for text in texts], np.float64), dtype)
     except ValueError:
         return texts

@@ -70,9 +70,9 @@ class Draws:
         n, blocks = len(self), -(-count // 4)
         block = np.arange(self._block + 1, self._block + blocks + 1, dtype=np.uint64)  # NumPy too begins with 1
         self._block += blocks
-        counters = (np.tile(block, n), np.zeros(n * blocks, np.uint64))
-        counters += (np.repeat(self._rows, blocks), np.repeat(self._repeats, blocks))
-        words = np.stack(_philox(counters, self._key), axis=1).reshape(n, 4 * blocks)[:, :count]
+        rows, repeats = np.repeat(self._rows, blocks), np.repeat(self._repeats, blocks)
+        parts = _philox((np.tile(block, n), np.zeros_like(rows), rows, repeats), self._key)
+        words = np.stack(parts, axis=1).reshape(n, 4 * blocks)[:, :count]
         return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
     def integers(self, *highs: int) -> NDArray[np.intp]:

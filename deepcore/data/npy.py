@@ -176,10 +176,10 @@ def _header(stream: IO[bytes], what: str) -> tuple[np.dtype[Any], tuple[int, ...
         fields: Any = ast.literal_eval(text.decode("latin-1").strip()) if len(text) == length <= _MAX_HEADER else None
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         fields = None
-    found = fields if isinstance(fields, dict) else {}
-    descr, fortran, shape = (found.get(key) for key in ("descr", "fortran_order", "shape"))
-    is_shape = isinstance(shape, tuple) and all(type(n) is int and n >= 0 for n in shape) and len(shape) <= _MAX_NDIM
-    if len(found) != 3 or not isinstance(fortran, bool) or not is_shape:
+    found: dict[Any, Any] = fields if isinstance(fields, dict) else {}
+    descr, fortran, shape = found.get("descr"), found.get("fortran_order"), found.get("shape")
+    is_tuple = isinstance(shape, tuple) and len(shape) <= _MAX_NDIM and all(type(n) is int and n >= 0 for n in shape)
+    if len(found) != 3 or not isinstance(fortran, bool) or shape is None or not is_tuple:
         message = f"{what} is not an array in NPY format, or is damaged: its header is {text[:80]!r}"
         raise DataError(message)
     try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._errors import DataError, StorageError
-from ._columns import choose, made
+from ._columns import cast, choose, floating, made
 from ._optional import arrow, parquet
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def read_parquet(
     classes
         The names of the classes, in the order of their labels; by default those in the file, sorted.
     dtype
-        The type of the inputs.
+        The type of the inputs, a floating-point type.
     name
         What error messages call the data set; the name of the file by default.
 
@@ -65,7 +65,7 @@ def read_parquet(
     --------
     >>> data = read_parquet("measurements.parquet", target="kind")  # doctest: +SKIP
     """
-    path, number = Path(path), np.dtype(dtype)
+    path, number = Path(path), floating(dtype)
     table = _read(path)
     names: list[str] = list(table.column_names)
     chosen, wanted = choose(names, target, inputs, str(path))
@@ -74,9 +74,9 @@ def read_parquet(
         raise DataError(message)
     x = np.empty((table.num_rows, len(chosen)), number)
     for i, column in enumerate(chosen):
-        x[:, i] = _numbers(table.column(column), path, names[column])
+        x[:, i] = cast(_numbers(table.column(column), path, names[column]), number)
     if len(wanted) > 1:
-        y: Any = np.stack([_numbers(table.column(i), path, names[i]) for i in wanted], axis=1).astype(number)
+        y: Any = np.stack([cast(_numbers(table.column(i), path, names[i]), number) for i in wanted], axis=1)
     else:
         y = _target(table.column(wanted[0]), path, names[wanted[0]], number, named=classes is not None)
     return made(x, y, path.name if name is None else name, None if classes is None else tuple(classes))
@@ -127,4 +127,4 @@ def _target(column: Any, path: Path, name: str, dtype: np.dtype[Any], *, named: 
     if named or str(column.type) in ("string", "large_string", "string_view"):
         return [str(text) for text in column.to_pylist()]
     values = _numbers(column, path, name)
-    return values.astype(dtype if values.dtype.kind == "f" else np.int64)
+    return cast(values, dtype) if values.dtype.kind == "f" else values.astype(np.int64)

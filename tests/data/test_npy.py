@@ -154,8 +154,8 @@ def test_a_small_archive_that_unpacks_to_a_large_one(tmp_path: Path) -> None:
 @given(data=st.data())
 def test_damaged_files(folder: Path, data: st.DataObject) -> None:
     archive = npz(folder / "whole.npz", inputs=npy(X), targets=npy(np.arange(6)))
-    for path, read in ((folder / "x.npz", read_npz), (folder / "x.npy", read_npy)):
-        content = bytearray(archive.read_bytes() if read is read_npz else npy(X))
+    for path, whole in ((folder / "x.npz", archive.read_bytes()), (folder / "x.npy", npy(X))):
+        content = bytearray(whole)
         if data.draw(st.booleans()):
             del content[data.draw(st.integers(0, len(content) - 1)) :]
         else:
@@ -163,6 +163,7 @@ def test_damaged_files(folder: Path, data: st.DataObject) -> None:
                 content[bit // 8] ^= 1 << bit % 8
         path.write_bytes(content)
         with contextlib.suppress(DeepcoreError):
-            found = read(path)
-            if read is read_npz:  # where every member has a checksum
-                np.testing.assert_array_equal(found.inputs, X)
+            if path.suffix == ".npy":
+                read_npy(path)
+            else:  # where every member has a checksum
+                np.testing.assert_array_equal(read_npz(path).inputs, X)

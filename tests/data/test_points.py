@@ -57,7 +57,7 @@ def test_exactly_one_is_positive() -> None:
     data = xor(1000)
     np.testing.assert_array_equal(data.targets, (data.inputs > 0).sum(axis=1) == 1)
     assert np.abs(data.inputs).max() <= 1
-    counts = np.histogram2d(*data.inputs.T, bins=2, range=[[-1, 1]] * 2)[0]
+    counts = np.histogram2d(data.inputs[:, 0], data.inputs[:, 1], bins=2, range=[[-1, 1]] * 2)[0]
     assert counts.min() > 200
 
 

@@ -308,7 +308,7 @@ def test_collate_makes_a_batch_of_samples() -> None:
     loader = DataLoader(make(), batch_size=3, collate=by_hand, transform=lambda x: -x)
     inputs, targets = next(iter(loader))
     np.testing.assert_array_equal(inputs, -make().inputs[:3].sum(axis=(1, 2)))
-    assert targets == [0, 1, 2]  # type: ignore[comparison-overlap]
+    assert targets == [0, 1, 2]
 
 
 def test_rows_are_read_in_the_worker() -> None:

@@ -33,7 +33,8 @@ def test_lengths_and_cuts() -> None:
 def test_vectors_at_every_step() -> None:
     data = Dataset(Ragged([np.ones((2, 3), np.float32), np.ones((4, 3), np.float32)]), np.arange(2))
     (inputs, _), *_ = DataLoader(data, collate=PadCollate())
-    assert (inputs.shape, inputs.dtype) == ((2, 4, 3), np.float32)
+    assert inputs.shape == (2, 4, 3)
+    assert inputs.dtype == np.float32
     assert inputs[0].sum() == 6
 
 

@@ -127,5 +127,5 @@ def test_sizes_that_do_not_add_up(sizes: Any) -> None:
 
 
 def test_a_class_that_is_too_small_for_three_parts() -> None:
-    with pytest.raises(DataError, match="class 1 .* 2 samples only, which cannot be in all 3 parts"):
+    with pytest.raises(DataError, match=r"class 1 .* 2 samples only, which cannot be in all 3 parts"):
         make([0, 0, 0, 0, 1, 1]).split(2, 2, 2, stratify=True)
