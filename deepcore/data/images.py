@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 SUFFIXES: Final = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
 _CHANNELS: Final = {"L": 1, "RGB": 3, "RGBA": 4}
-_MOST: Final = 1 << 28  # pixels of an image: a header that says more is not believed
 _DAMAGED: Final = (
     OSError,
     SyntaxError,  # Pillow's PNG reader raises it
@@ -85,13 +84,9 @@ class ImageRows(Rows):
     def _decoded(self, row: int) -> NDArray[np.uint8]:
         """Return an image as uint8 of shape (C, H, W)."""
         path = self.paths[row]
-        bomb: type[Exception] = pillow.DecompressionBombError
+        bomb: type[Exception] = pillow.DecompressionBombError  # a header that says too many pixels is not believed
         try:
             with path.open("rb") as stream, pillow.open(stream) as image:
-                width, height = image.size
-                if width * height > _MOST:
-                    message = f"its header says {height} by {width} pixels, which are too many"
-                    raise ValueError(message)
                 converted = image.convert(self.mode)
                 if self._size is not None and converted.size != self._size[::-1]:
                     converted = converted.resize(self._size[::-1], pillow.Resampling.BILINEAR)

@@ -49,6 +49,14 @@ def test_the_checksum_is_that_of_the_compressed_file(published: Path) -> None:
         fashion_mnist()
 
 
+def test_a_directory_of_its_own_is_completed(published: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    fashion_mnist(own)
+    (own / f"{NAMES[3]}.gz").unlink()
+    fashion_mnist(own)
+    assert len(list(own.iterdir())) == 4
+
+
 def test_it_is_not_mixed_with_mnist(published: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()

@@ -194,6 +194,20 @@ def test_an_iterator_that_is_left_leaves_no_thread(leave: str) -> None:
     assert not workers()
 
 
+def test_what_was_prepared_for_nobody_is_not_begun() -> None:
+    begun: list[int] = []
+
+    def slow(x: Any) -> Any:
+        begun.append(len(x))
+        time.sleep(0.05)
+        return x
+
+    batches: Any = iter(DataLoader(make(), batch_size=2, prefetch=8, transform=slow))
+    next(batches)
+    batches.close()
+    assert len(begun) <= 3
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise there")
 @pytest.mark.parametrize("waiting", [True, False])
 def test_an_interrupt_ends_it(waiting: bool) -> None:
