@@ -30,8 +30,8 @@ class Case:
         The network and the number of samples, where there is one.
     flops
         How many floating-point operations it takes at least.
-    nbytes
-        How many bytes it has to read and write at least, or transfers.
+    nbytes, floor_nbytes
+        How many bytes it has to read and write at least, or transfers; and how many the floor reads and writes.
     losses, memory
         The loss after some steps, and the bytes that are needed, by subject and device.
     """
@@ -44,5 +44,6 @@ class Case:
     batch: int | None = None
     flops: int | None = None
     nbytes: int | None = None
+    floor_nbytes: int | None = None
     losses: dict[Key, float] = field(default_factory=dict["Key", float])
     memory: dict[Key, int | None] = field(default_factory=dict["Key", "int | None"])

@@ -31,6 +31,12 @@ class Change:
         return Spread(new.low / old.high, new.median / old.median, new.high / old.low)
 
     @property
+    def in_floors(self) -> float | None:
+        """The ratio of the ratios to the floor, which depends less on what else the machines did; None without one."""
+        old, new = self.old.ratio_to_floor, self.new.ratio_to_floor
+        return None if old is None or new is None else new / old
+
+    @property
     def verdict(self) -> str:
         """``"slower"`` or ``"faster"`` where the quartiles of the two do not overlap, and else nothing."""
         old, new = self.old.seconds, self.new.seconds

@@ -116,13 +116,15 @@ def _operation_cases(settings: Settings, keeping: KeepingTorch | None) -> Iterat
 
 
 def _operation_case(operation: Operation, settings: Settings, keeping: KeepingTorch | None, *, backward: bool) -> Case:
-    floor = GEMM if operation.products else COPY
     size = int(np.prod(operation.shapes[0]))
     name = operation.name if backward else f"{operation.name}, forward"
     nbytes = operation.nbytes if backward else 2 * 4 * size
-    case = Case(operation.kind, name, floor=floor, flops=operation.flops, nbytes=nbytes)
-    least = product_floor(operation.products) if operation.products else Copy(size, settings.threads)
-    case.timers[floor] = timer(least)
+    case = Case(operation.kind, name, flops=operation.flops, nbytes=nbytes)
+    if operation.products:
+        case.floor = GEMM
+        case.timers[GEMM] = timer(product_floor(operation.products))
+    else:
+        _add_copy(case, size, settings)
     for device in settings.devices:
         case.timers[EAGER, str(device)] = timer(operation_call(operation, device, backward=backward), _waiting(device))
     if keeping is not None:
@@ -142,8 +144,8 @@ def update_call(size: int, device: Device) -> Callable[[], Any]:
 def _update_cases(settings: Settings) -> Iterator[Case]:
     for size in (1_000,) if settings.quick else (100_000, 10_000_000):
         # parameters, gradient and both moments are read, and all but the gradient written
-        case = Case("optimizer_update", f"Adam of {size:,} parameters", floor=COPY, nbytes=7 * 4 * size)
-        case.timers[COPY] = timer(Copy(size, settings.threads))
+        case = Case("optimizer_update", f"Adam of {size:,} parameters", nbytes=7 * 4 * size)
+        _add_copy(case, size, settings)
         for device in settings.devices:
             case.timers[EAGER, str(device)] = timer(update_call(size, device), _waiting(device))
         yield case
@@ -152,15 +154,21 @@ def _update_cases(settings: Settings) -> Iterator[Case]:
 def _transfer_cases(settings: Settings) -> Iterator[Case]:
     size = 2**12 if settings.quick else 2**24
     values = np.ones(size, np.float32)
-    up = Case("transfer", f"host to device, {values.nbytes // 1024:,} KiB", floor=COPY, nbytes=values.nbytes)
-    down = Case("transfer", f"device to host, {values.nbytes // 1024:,} KiB", floor=COPY, nbytes=values.nbytes)
+    up = Case("transfer", f"host to device, {values.nbytes // 1024:,} KiB", nbytes=values.nbytes)
+    down = Case("transfer", f"device to host, {values.nbytes // 1024:,} KiB", nbytes=values.nbytes)
     for case in (up, down):
-        case.timers[COPY] = timer(Copy(size, settings.threads))
+        _add_copy(case, size, settings)
     for device in settings.devices:
         up.timers[EAGER, str(device)] = timer(partial(_moved, values, device), _waiting(device))
         if not _on_host(device):
             down.timers[EAGER, str(device)] = timer(asarray(values, device=device).numpy)
     yield from [case for case in (up, down) if len(case.timers) > 1]
+
+
+def _add_copy(case: Case, size: int, settings: Settings) -> None:
+    copy = Copy(size, settings.threads)
+    case.floor, case.floor_nbytes = COPY, copy.nbytes
+    case.timers[COPY] = timer(copy)
 
 
 def _moved(values: Any, device: Device) -> Any:

@@ -95,7 +95,7 @@ def _kinds(report: Report) -> list[str]:
 def bars(results: Sequence[Result]) -> str:
     """Return the seconds of some results as bars, with whiskers from quartile to quartile; all begin at 0."""
     most = max(r.q3_s for r in results)
-    scale = (WIDTH - LABEL - 110) / most
+    scale = (WIDTH - LABEL - 140) / most
     parts: list[str] = []
     for i, r in enumerate(results):
         y = i * ROW
@@ -135,8 +135,13 @@ def _table(results: Sequence[Result]) -> str:
         )
         for r in results
     ]
-    used = [i for i, _ in enumerate(HEADS) if any(row[i] for row in rows)]
-    head = "".join(f"<th>{escape(HEADS[i])}</th>" for i in used)
+    return _html_table(HEADS, rows)
+
+
+def _html_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table without the columns that are empty."""
+    used = [i for i, _ in enumerate(heads) if any(row[i] for row in rows)]
+    head = "".join(f"<th>{escape(heads[i])}</th>" for i in used)
     body = "".join(f"<tr>{''.join(f'<td>{escape(row[i])}</td>' for i in used)}</tr>" for row in rows)
     return f"<table><tr>{head}</tr>{body}</table>"
 
@@ -144,14 +149,20 @@ def _table(results: Sequence[Result]) -> str:
 def _changes(changes: Sequence[Change]) -> str:
     if not changes:
         return ""
-    rows = "".join(
-        f"<tr><td>{escape(f'{c.new.kind} {c.new.case} {c.new.subject} {c.new.device}')}</td>"
-        f"<td>{seconds(c.old.median_s)}</td><td>{seconds(c.new.median_s)}</td><td>{c.ratio.median:.2f}</td>"
-        f"<td>{c.ratio.low:.2f} to {c.ratio.high:.2f}</td><td>{c.verdict}</td></tr>"
+    heads = ("measured", "old", "new", "new / old", "between", "in floors", "verdict")
+    rows = [
+        (
+            f"{c.new.kind} {c.new.case} {c.new.subject} {c.new.device}",
+            seconds(c.old.median_s),
+            seconds(c.new.median_s),
+            f"{c.ratio.median:.3g}",
+            f"{c.ratio.low:.3g} to {c.ratio.high:.3g}",
+            "" if c.in_floors is None else f"{c.in_floors:.3g}",
+            c.verdict,
+        )
         for c in sorted(changes, key=lambda c: -abs(math.log(c.ratio.median)))
-    )
-    head = "<tr><th>measured</th><th>old</th><th>new</th><th>new / old</th><th>between</th><th></th></tr>"
-    return f"<h2>Changes</h2><table>{head}{rows}</table>"
+    ]
+    return "<h2>Changes</h2>" + _html_table(heads, rows)
 
 
 def _skipped(report: Report) -> str:

@@ -95,8 +95,10 @@ class Torch(Subject):
         def loss(x: Any, y: Any) -> Any:
             return torch.nn.functional.cross_entropy(model(x), y)
 
-        self._loss = torch.compile(loss) if compiled else loss
-        self._model = torch.compile(model) if compiled else model
+        if compiled:
+            torch.compiler.reset()  # else it takes another network for the same one with other shapes
+        self._loss = torch.compile(loss, dynamic=False) if compiled else loss
+        self._model = torch.compile(model, dynamic=False) if compiled else model
 
     def step(self) -> Any:
         """Take a step."""

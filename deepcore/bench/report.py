@@ -202,7 +202,7 @@ def _result(case: Case, key: Any, timings: dict[Any, Timing], foreign_cores: flo
         ratio_q3=None if ratio is None else ratio.high,
         samples_per_s=per_second(case.batch, 1) if case.net else None,
         gflop_per_s=per_second(case.flops, 1e9),
-        gb_per_s=per_second(case.nbytes, 1e9),
+        gb_per_s=per_second(case.floor_nbytes if key == case.floor else case.nbytes, 1e9),
         loss=case.losses.get(key),
         memory_bytes=case.memory.get(key),
         foreign_cores=foreign_cores,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-from functools import partial
-from typing import TYPE_CHECKING
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, Final
 
 from .._device import device as find_device
 from .case import Case
 from .clock import timer
 from .floor import Products
 from .memory import peak_of
+from .nets import Net
 from .report import LOSS_TOLERANCE
 from .subjects import Deepcore, Subject
 
@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 
     from .._device import Device
     from .case import Key
-    from .nets import Net
     from .peers import Peer
     from .report import Report
 
-FLOOR = "gemm-floor"
-FAILURES = (RuntimeError, ImportError, OSError, ValueError, TypeError, NotImplementedError)
+FLOOR: Final = "gemm-floor"
+SMALL: Final = Net((4, 3, 2), 8)
+OWN: Final[dict[str, Callable[[Net, Any], Subject]]] = {
+    "deepcore-eager": partial(Deepcore, compiled=False),
+    "deepcore-compiled": partial(Deepcore, compiled=True),
+}
+FAILURES: Final = (RuntimeError, ImportError, OSError, ValueError, TypeError, NotImplementedError)
 
 
 def platforms(devices: Sequence[Device]) -> dict[str, list[Device]]:
@@ -62,10 +66,12 @@ def training_cases(
     for case, training in ((train, True), (infer, False)):
         case.floor = (FLOOR, platform)
         case.timers[case.floor] = timer(Products(net, host, training=training), _waiting(host))
-    for key, build, place in _subjects(net, platform, devices, peers, report):
+    for key, make, where in _subjects(platform, devices, peers, report):
         losses: list[float] = []
         try:
-            subject, needed = peak_of(build, partial(_learn, losses), _run, place)
+            _begin(make, where)
+            place = None if platform == "cpu" or isinstance(where, str) else where
+            subject, needed = peak_of(partial(make, net, where), partial(_learn, losses), _run, place)
         except FAILURES as error:
             report.skip(f"{key[0]} on {key[1]}", f"{type(error).__name__}: {str(error).splitlines()[0][:200]}")
             continue
@@ -79,20 +85,24 @@ def training_cases(
 
 
 def _subjects(
-    net: Net, platform: str, devices: Sequence[Device], peers: Sequence[Peer], report: Report
-) -> Iterator[tuple[Key, Callable[[], Subject], Device | None]]:
+    platform: str, devices: Sequence[Device], peers: Sequence[Peer], report: Report
+) -> Iterator[tuple[Key, Callable[[Net, Any], Subject], Any]]:
+    """Yield each subject with what makes it of a network and a device, and the device."""
     for device in devices:
-        for compiled in (False, True):
-            name = "deepcore-compiled" if compiled else "deepcore-eager"
-            place = None if platform == "cpu" else device
-            yield (name, str(device)), partial(Deepcore, net, device, compiled=compiled), place
+        for name, make in OWN.items():
+            yield (name, str(device)), make, device
     for peer in peers:
         if not peer.is_installed:
             report.skip(peer.name, "is not installed", peer.install_command)
         elif platform == "cpu" or peer.on_gpu:
-            importlib.import_module(peer.module)  # before its memory is measured
             for name, make in peer.subjects.items():
-                yield (name, platform), partial(make, net, platform), None
+                yield (name, platform), make, platform
+
+
+@cache
+def _begin(make: Callable[[Net, Any], Subject], where: Any) -> None:
+    """Train something small once, so that what a library does when it is first used is not taken for its need."""
+    make(SMALL, where).losses(2)
 
 
 def _learn(losses: list[float], subject: Subject) -> None:

@@ -197,9 +197,10 @@ def _show_changes(changes: list[Change], differences: list[str]) -> None:
     results = [c.new for c in changes]
     rows: list[tuple[str, ...]] = []
     for (kind, case), group in itertools.groupby(changes, key=lambda c: (c.new.kind, c.new.case)):
-        rows.append((f"{kind.replace('_', ' ')}: {case}", *[""] * 5))
+        rows.append((f"{kind.replace('_', ' ')}: {case}", *[""] * 6))
         for c in group:
-            between = f"{c.ratio.low:.2f} to {c.ratio.high:.2f}"
-            times = (seconds(c.old.median_s), seconds(c.new.median_s), f"{c.ratio.median:.2f}", between)
+            between = f"{c.ratio.low:.3g} to {c.ratio.high:.3g}"
+            floors = "" if c.in_floors is None else f"{c.in_floors:.3g}"
+            times = (seconds(c.old.median_s), seconds(c.new.median_s), f"{c.ratio.median:.3g}", between, floors)
             rows.append((f"  {_subject(c.new, results)}", *times, c.verdict))
-    output.print("", _filled("changes", ("measured", "old", "new", "ratio", "between", "verdict"), rows))
+    output.print("", _filled("changes", ("measured", "old", "new", "ratio", "between", "in floors", "verdict"), rows))

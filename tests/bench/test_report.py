@@ -120,6 +120,21 @@ def test_the_same_measurements_are_compared() -> None:
     (change,) = compare(old, new)
     assert (change.old.subject, change.old.batch) == (change.new.subject, change.new.batch) == ("y", 2)
     assert change.ratio.median == 2
+    assert change.in_floors is None
+
+
+def test_ratios_to_the_floor_do_not_depend_on_the_machine() -> None:
+    slower = report_of({key: [3 * x for x in seconds] for key, seconds in TIMES.items()})
+    for change in compare(report_of(TIMES), slower):
+        assert change.ratio.median == pytest.approx(3)
+        assert change.in_floors == pytest.approx(1)
+
+
+def test_the_bytes_of_the_floor_are_its_own() -> None:
+    case = Case("activation", "relu", nbytes=5_000_000_000, floor=("copy", "cpu"), floor_nbytes=2_000_000_000)
+    case.timers = dict.fromkeys([("copy", "cpu"), OURS], lambda n: 0.0)
+    copy, ours = Report({}, {}).add(case, {key: Timing([2.0], 1) for key in case.timers})
+    assert (copy.gb_per_s, ours.gb_per_s) == (1, 2.5)
 
 
 def test_differences_of_machines_are_said() -> None:
