@@ -213,11 +213,19 @@ class Sklearn(Subject):
         The network.
     device
         ``"cpu"``.
+
+    Raises
+    ------
+    ConfigError
+        If the network has two outputs.
     """
 
     name = "sklearn"
 
     def __init__(self, net: Net, device: str) -> None:
+        if net.widths[-1] == 2:
+            msg = "MLPClassifier has one output for two classes, and not the two that the others have"
+            raise ConfigError(msg)
         self.device = device
         self._inputs, self._labels = net.data()
         self._classes = np.arange(net.widths[-1])

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .report import Report
 
 FLOOR: Final = "gemm-floor"
-SMALL: Final = Net((4, 3, 2), 8)
+SMALL: Final = Net((4, 3, 3), 8)
 OWN: Final[dict[str, Callable[[Net, Any], Subject]]] = {
     "deepcore-eager": partial(Deepcore, compiled=False),
     "deepcore-compiled": partial(Deepcore, compiled=True),

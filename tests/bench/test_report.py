@@ -183,13 +183,13 @@ class Page(HTMLParser):
 def test_the_page() -> None:
     report = report_of(TIMES)
     report.machine["cpu"] = "<b>&"
-    report.note("a & b")
+    report.note("a <i>&amp;")
     report.skip("jax", "is not installed", "pip install jax")
     (change, *_) = compare(report, report)
     text = page(report, [change])
     found = Page(text)
     assert found.open == []
-    for said in ("<b>&", "a & b", "pip install jax", "deepcore-eager (cpu)", "2.00 ×", "8-4-2, batch 50"):
+    for said in ("<b>&", "a <i>&amp;", "pip install jax", "deepcore-eager (cpu)", "2.00 ×", "8-4-2, batch 50"):
         assert said in found.said
     tags = [tag for tag, _ in found.found]
     assert tags.count("svg") == 1

@@ -55,6 +55,11 @@ def test_the_losses_of_other_peers_are_those_of_pytorch(peer: str, subject: str)
     np.testing.assert_allclose(found, torch_losses(parse_net(NETS[1])), rtol=0, atol=1e-4)
 
 
+def test_sklearn_has_other_outputs_for_two_classes() -> None:
+    with pytest.raises(dc.ConfigError, match="one output for two classes"):
+        PEERS["sklearn"].subjects["sklearn"](parse_net("8-4-2"), "cpu")
+
+
 def test_held_still_the_loss_stays() -> None:
     for subject in (
         Deepcore(parse_net(NETS[0]), dc.device("cpu"), compiled=True),
