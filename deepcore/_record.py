@@ -7,10 +7,12 @@ test holds the three equal.
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
 import numpy as np
 
+from ._backend import composites
 from ._device import default_device, device_of
 from ._dtype import DType, as_dtype
 from ._errors import BoundsError, DeepcoreError, DeviceError, DTypeError, GradientError, NumericalError, ShapeError
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from ._typing import Namespace, Raw
 
 P = ParamSpec("P")
+F = TypeVar("F", bound="Callable[..., Any]")
 
 _DTYPES: Final = (DType, np.dtype, type)
 _NUMBERS: Final = frozenset({bool, int, float, complex})
@@ -379,3 +382,15 @@ def _kind(function: Callable[..., Any], *, composite: bool) -> type[Operation[..
     if len(arrays) == 1:
         return Unary
     return Binary if len(arrays) == 2 and len(parameters) == 2 else Operation
+
+
+def kernel(function: F, *, name: str | None = None) -> F:
+    """Declare a computation ``function(xp, ...)`` that a backend may override by its name, as it may a composite.
+
+    It leaves no node of its own on the tape: on tensors its parts do. Rules compute by such kernels what belongs
+    together, such as the cotangents of all operands.
+    """
+    known = name or function.__name__
+    composites[known] = function
+    op.provide(known, partial(function, op))
+    return function

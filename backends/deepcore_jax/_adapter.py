@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deepcore._backend import Backend, Library, numpy_dtypes
+from deepcore.graph.replay import parted
 
 from . import _convolution
 
@@ -29,6 +30,7 @@ class JaxBackend(Backend):
     distribution = "jax"
     requirement = "jax"
     is_host = False  # nor is the value of what JAX traces
+    has_views = False
 
     @property
     def namespace(self) -> Namespace:
@@ -75,6 +77,16 @@ class JaxBackend(Backend):
 
     def to_host(self, array: Raw) -> np.ndarray[Any, Any]:
         return np.asarray(array)
+
+    def executor(self, program: Any) -> Any:
+        host, pure = parted(program)
+        compiled = jax.jit(pure)
+
+        def run(inputs: Any) -> Any:
+            numbers, arrays, left = host()
+            return [*compiled(list(inputs), numbers, arrays), *left]
+
+        return run
 
     @property
     def overrides(self) -> Mapping[str, Kernel]:

@@ -14,6 +14,7 @@ from . import _batch_norm, _normalization, _recurrence
 from ._adam import adam
 from ._attention import attention_gradients, attention_with_kept
 from ._convolution import convolution, convolution_transpose, convolution_weight
+from ._cross_entropy import softmax_cross_entropy, softmax_cross_entropy_vjp
 from ._plan import Executor
 from ._pooling import average_unpool, max_pool_indices, max_unpool
 
@@ -90,6 +91,8 @@ class NumPyBackend(Backend):
             "convolution_transpose": convolution_transpose,
             "convolution_weight": convolution_weight,
             "average_unpool": average_unpool,
+            "softmax_cross_entropy": softmax_cross_entropy,
+            "softmax_cross_entropy_vjp": softmax_cross_entropy_vjp,
             "max_pool_indices": max_pool_indices,
             "max_unpool": max_unpool,
             **{name: getattr(_recurrence, name) for name in RECURRENCES},

@@ -109,7 +109,7 @@ class Traced:
         return self.shape[0]
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
+        if name.startswith("_"):
             raise AttributeError(name)
         msg = f"{name} of an array whose values are not known while a program is recorded{_user_line()}"
         raise CompileError(msg)
@@ -189,7 +189,7 @@ class Trace:
     kernels
         The functions that write down what they do.
     guards
-        Conditions on numbers of the host, each with what it was.
+        Conditions on numbers of the host, whose values are what they have to be.
     alive
         The ids of the wrapped arrays that somebody still holds.
     """
@@ -198,7 +198,7 @@ class Trace:
         self.program = Program(device)
         self.device = device
         self.alive: set[int] = set()
-        self.guards: list[tuple[Callable[[], bool], bool]] = []
+        self.guards: list[Number] = []
         self._real = device.kernels
         self.kernels = TracingKernels(self._real, self)
         self._constants: dict[int, tuple[Raw, Value]] = {}
@@ -290,9 +290,10 @@ class Trace:
 
     # ------------------------------------------------------------------------------------------------ what is asked
 
-    def guard(self, condition: Callable[[], bool], holds: bool) -> bool:
-        """Remember that the program is right only where a condition on numbers of the host is what it is now."""
-        self.guards.append((condition, holds))
+    def guard(self, condition: Number) -> bool:
+        """Return a condition on numbers of the host, and remember that the program is right only where it is so."""
+        self.guards.append(condition)
+        holds: bool = condition.value
         return holds
 
     def drawn(self, generator: Any, key: tuple[int, int]) -> None:

@@ -16,4 +16,4 @@ def can_be_read(x: Tensor) -> bool:
     Elsewhere than on the host it would be a transfer, and the array library finds the mistake, or not. The values of a
     program that is being recorded are not known.
     """
-    return x.size > 0 and x.device.backend.is_on_host(x.device.name) and not is_tracing()
+    return x.size > 0 and x.device.backend.is_host and not is_tracing()

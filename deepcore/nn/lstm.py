@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from .. import ops
 from .._errors import ConfigError
 from ._cell import Cell
-from ._module import Parameter
+from ._parameter import Parameter
 from ._recurrent import Recurrent
 
 if TYPE_CHECKING:

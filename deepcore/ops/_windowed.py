@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .._backend import place
+
 if TYPE_CHECKING:
     from .._typing import Namespace
     from .._window import Windows
@@ -15,8 +17,8 @@ def padded(x: Any, w: Windows, xp: Namespace, fill: float = 0.0) -> Any:
         return x
     shape = (*x.shape[:2], *w.padded)
     if fill == 0.0:
-        return xp.setitem(xp.zeros(shape, dtype=x.dtype, device=x.device), x, key=w.inside)
-    return xp.setitem(xp.full(shape, fill, dtype=x.dtype, device=x.device), x, key=w.inside)
+        return xp.setitem(xp.zeros(shape, dtype=x.dtype, device=place(x)), x, key=w.inside)
+    return xp.setitem(xp.full(shape, fill, dtype=x.dtype, device=place(x)), x, key=w.inside)
 
 
 def added(parts: list[Any], w: Windows, xp: Namespace) -> Any:

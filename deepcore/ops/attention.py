@@ -13,13 +13,12 @@ normaliser in place of the weights: T. Dao et al., FlashAttention, NeurIPS 2022,
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from .._backend import composites
+from .._backend import place
 from .._errors import ConfigError, DTypeError, ShapeError
 from .._primitive import Sample
-from .._record import composite
+from .._record import composite, kernel
 from .._sweep import op
 from .._tape import is_grad_enabled
 from .manipulation import broadcast_shapes
@@ -154,8 +153,8 @@ def _scores(xp: Namespace, query: Any, key: Any, mask: Any, *, is_causal: bool, 
     if mask is not None:
         scores = xp.where(mask, scores, -math.inf) if is_boolean(mask) else scores + mask
     if is_causal:
-        rows = xp.arange(query.shape[-2], device=query.device)
-        columns = xp.arange(key.shape[-2], device=query.device)
+        rows = xp.arange(query.shape[-2], device=place(query))
+        columns = xp.arange(key.shape[-2], device=place(query))
         scores = xp.where(rows[:, None] >= columns[None, :], scores, -math.inf)
     return scores
 
@@ -214,6 +213,7 @@ def attention_with_kept(
     return AttentionResult(x.merge(y), x.merge(kept)[..., 0])
 
 
+@kernel
 def attention_gradients(
     xp: Namespace,
     dy: Any,
@@ -262,10 +262,6 @@ def attention_gradients(
     dkey = scale * xp.matmul(xp.matrix_transpose(dscores), x.query)
     dmask = None if mask is None or is_boolean(mask) else x.merge(dscores)
     return x.merge(dquery), x.add(dkey), dvalue, dmask
-
-
-composites["attention_gradients"] = attention_gradients
-op.provide("attention_gradients", partial(attention_gradients, op))
 
 
 def _rule(

@@ -12,19 +12,15 @@ like any other. Such a kernel is Array API code, and differentiated through its 
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from .._backend import composites
 from .._dtype import float32
 from .._primitive import Sample
-from .._record import composite
+from .._record import composite, kernel
 from .._sweep import op
 from .reduction import reduced_axes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .._typing import Array, Axis, Namespace
 
 ROWS: Final = Sample(((3, 5),))
@@ -40,12 +36,6 @@ class BatchNormResult(NamedTuple):
     y: Array
     mean: Array
     variance: Array
-
-
-def _kernel(function: Callable[..., Any]) -> None:
-    """Make a function a kernel of every array library, and of the namespace of rules that are recorded."""
-    composites[function.__name__] = function
-    op.provide(function.__name__, partial(function, op))
 
 
 def _is_half(x: Any) -> bool:
@@ -104,7 +94,7 @@ def layer_norm(
     return _narrow(_affine(normalised, weight, bias), x, xp)
 
 
-@_kernel
+@kernel
 def layer_norm_vjp(
     xp: Namespace, dy: Any, x: Any, weight: Any, bias: Any, *, axes: int, eps: float
 ) -> tuple[Any, Any, Any]:
@@ -141,7 +131,7 @@ def rms_norm(xp: Namespace, x: Array, weight: Array | None = None, /, *, axes: i
     return _narrow(_affine(normalised, weight, None), x, xp)
 
 
-@_kernel
+@kernel
 def rms_norm_vjp(xp: Namespace, dy: Any, x: Any, weight: Any, *, axes: int, eps: float) -> tuple[Any, Any]:
     """Return the cotangents of an RMS norm's operands. That of the weight is still to be summed."""
     dy = _wide(dy, xp)
@@ -206,7 +196,7 @@ def batch_norm(
     return BatchNormResult(y, xp.reshape(mean, kept), xp.reshape(variance, kept))
 
 
-@_kernel
+@kernel
 def batch_norm_vjp(
     xp: Namespace,
     dy: Any,

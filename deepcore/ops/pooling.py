@@ -11,6 +11,7 @@ import functools
 import math
 from typing import TYPE_CHECKING, Any, Final
 
+from .._backend import place
 from .._primitive import Sample
 from .._record import composite
 from .._window import check_number, counts, pool_windows, spatial
@@ -193,7 +194,7 @@ def _divided(y: Any, w: Windows, padding: Padding, count_include_pad: bool, xp: 
         return y / w.places
     divisor: Any = None
     for i, along in enumerate(found):
-        column = xp.asarray(along, dtype=y.dtype, device=y.device)
+        column = xp.asarray(along, dtype=y.dtype, device=place(y))
         column = xp.reshape(column, (-1,) + (1,) * (len(found) - 1 - i))
         divisor = column if divisor is None else divisor * column
     return y / divisor

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..._backend import composites
 from ..._errors import ConfigError, ShapeError
-from ..._sweep import op
 from ..fused import _weight
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..._typing import Namespace
 
 
@@ -80,11 +75,3 @@ def bias_cotangent(dz: Any, bias: Any, xp: Namespace) -> Any:
 def weight_cotangent(dz: Any, before: Any, xp: Namespace) -> Any:
     """Return the cotangent of the weight that states are multiplied with: one product over all steps."""
     return _weight(dz, before, xp)
-
-
-def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a function available to rules, which call it by its name on raw arrays and on tensors."""
-    name = function.__name__
-    composites[name] = function
-    op.provide(name, partial(function, op))
-    return function

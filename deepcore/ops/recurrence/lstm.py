@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..._primitive import Sample
-from ..._record import composite
+from ..._record import composite, kernel
 from ._steps import (
     added,
     bias_cotangent,
     columns,
     in_time,
-    kernel,
     product,
     selected,
     split,

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..._primitive import Sample
-from ..._record import composite
+from ..._record import composite, kernel
 from ._steps import (
     bias_cotangent,
     check_activation,
     in_time,
-    kernel,
     product,
     selected,
     split,
