@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from deepcore.bench.clock import Rounds, Timing, spread, timer
+from deepcore.bench.clock import Rounds, Timer, Timing, spread, timer
 
 
 def test_the_spread_is_that_of_numpy() -> None:
@@ -39,7 +39,7 @@ def test_seconds_are_seconds() -> None:
 def test_each_is_once_in_every_round_in_shuffled_order() -> None:
     order: list[str] = []
 
-    def noting(name: str) -> object:
+    def noting(name: str) -> Timer:
         def seconds(repeats: int) -> float:
             order.append(name)
             return 1.0
@@ -47,7 +47,7 @@ def test_each_is_once_in_every_round_in_shuffled_order() -> None:
         return seconds
 
     names = "abcd"
-    rounds = Rounds({name: noting(name) for name in names}, sample_seconds=0.0)  # type: ignore[misc]
+    rounds = Rounds({name: noting(name) for name in names}, sample_seconds=0.0)
     rounds.warm_up()
     order.clear()
     rounds.run(20)
