@@ -1,59 +1,31 @@
-"""What does recording an operation cost over the bare NumPy call, on arrays too small for the computation to matter?"""
+"""What does recording an operation cost over the array library's own call, on arrays too small for it to matter?"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 import deepcore as dc
+from deepcore.bench.overhead import OPERATIONS, backward_call, fast_devices, operand, overhead_calls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pytest_benchmark.fixture import BenchmarkFixture
 
-A = np.random.default_rng(0).normal(size=(8, 8)).astype(np.float32)
-CALLS: dict[str, tuple[Callable[..., Any], Callable[..., Any], int]] = {
-    "add": (np.add, dc.add, 2),
-    "multiply": (np.multiply, dc.multiply, 2),
-    "matmul": (np.matmul, dc.matmul, 2),
-    "exp": (np.exp, dc.exp, 1),
-    "sum": (np.sum, dc.sum, 1),
-}
+DEVICES = fast_devices()
 
 
-@pytest.mark.parametrize("name", CALLS)
-def test_numpy(benchmark: BenchmarkFixture, name: str) -> None:
-    benchmark.group = f"op {name} 8x8"
-    function, _, n = CALLS[name]
-    benchmark(function, *[A] * n)
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("variant", ["raw", "deepcore-untracked", "deepcore-recorded"])
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_operation(benchmark: BenchmarkFixture, name: str, variant: str, device: str) -> None:
+    benchmark.group = f"op {name} 8x8 {device}"
+    result = benchmark(overhead_calls(name, dc.device(device))[variant])
+    assert variant != "deepcore-recorded" or result.requires_grad
 
 
-@pytest.mark.parametrize("name", CALLS)
-def test_untracked(benchmark: BenchmarkFixture, name: str) -> None:
-    benchmark.group = f"op {name} 8x8"
-    _, function, n = CALLS[name]
-    benchmark(function, *[dc.asarray(A)] * n)
-
-
-@pytest.mark.parametrize("name", CALLS)
-def test_recorded(benchmark: BenchmarkFixture, name: str) -> None:
-    benchmark.group = f"op {name} 8x8"
-    _, function, n = CALLS[name]
-    result = benchmark(function, *[dc.asarray(A, requires_grad=True)] * n)
-    assert result.requires_grad
-
-
-def test_forward_and_backward_of_add(benchmark: BenchmarkFixture) -> None:
+@pytest.mark.parametrize("device", DEVICES)
+def test_forward_and_backward_of_add(benchmark: BenchmarkFixture, device: str) -> None:
     benchmark.group = "forward and backward of add 8x8"
-    x, y, seed = dc.asarray(A, requires_grad=True), dc.asarray(A, requires_grad=True), dc.asarray(A)
-
-    def both() -> None:
-        x.grad = y.grad = None
-        dc.add(x, y).backward(seed)
-
-    benchmark(both)
-    assert x.grad is not None
-    assert np.array_equal(x.grad.numpy(), A)
+    assert np.array_equal(benchmark(backward_call(dc.device(device))).numpy(), operand())

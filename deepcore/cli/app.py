@@ -13,6 +13,7 @@ from rich.text import Text
 
 from .. import __version__
 from .._errors import DeepcoreError
+from .bench import bench
 from .console import errors
 from .devices import devices
 from .train import train
@@ -26,6 +27,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(train)
+app.command()(bench)
 app.command()(devices)
 
 
