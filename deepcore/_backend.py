@@ -92,13 +92,14 @@ class Kernels(dict[str, "Kernel"]):
                 msg = f"{self._backend.name} {self._backend.version} has no function {name}"
                 raise BackendError(msg) from None
         self[name] = kernel
-        setattr(self, name, kernel)  # so that the next `xp.name` is found without Python's help
         return kernel
 
     def __getattr__(self, name: str) -> Kernel:
         if name.startswith("__"):
             raise AttributeError(name)
-        return self[name]
+        kernel = self[name]
+        setattr(self, name, kernel)  # the next `xp.name` does not come here
+        return kernel
 
 
 class Backend(ABC):
