@@ -16,7 +16,7 @@ from ..tree import itself, tree_map
 from .plan import Result
 from .recording import Recording
 from .state import State, names_of
-from .trace import Trace
+from .trace import Trace, check_released
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -119,10 +119,10 @@ class Compiled(Generic[P, R]):
             recording.undo()
             raise
         plan = recording.plan() if recording.is_steady() else None
-        trace = recording.trace
+        alive = recording.trace.alive
         del recording
         state.slots.clear()  # they may be the last that hold what an optimizer has given up
-        trace.check_released()
+        check_released(alive)
         if plan is not None:
             self.plans.setdefault(key, []).append(plan)
         return result

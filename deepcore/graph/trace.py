@@ -344,16 +344,17 @@ class Trace:
         """Return an array without its wrapping."""
         return x.array if isinstance(x, Traced) else x
 
-    def check_released(self) -> None:
-        """Raise if somebody still holds a wrapped array: state that the program would not keep up to date."""
-        if self.alive:
-            gc.collect()
-        if self.alive:
-            msg = (
-                f"{len(self.alive)} arrays that were computed in the compiled function are held by something that it "
-                "did not get as an argument, and does not refer to; name what holds them in compile(..., state=[...])"
-            )
-            raise CompileError(msg)
+
+def check_released(alive: set[int]) -> None:
+    """Raise if somebody still holds wrapped arrays: state that the program would not keep up to date."""
+    if alive:
+        gc.collect()
+    if alive:
+        msg = (
+            f"{len(alive)} arrays that were computed in the compiled function are held by something that it did not "
+            "get as an argument, and does not refer to; name what holds them in compile(..., state=[...])"
+        )
+        raise CompileError(msg)
 
 
 def _is_array(x: Any) -> bool:

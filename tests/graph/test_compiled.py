@@ -151,6 +151,19 @@ def test_eager_and_compiled_steps_take_turns() -> None:
     assert repr(other.state()) == repr(eager.state())
 
 
+def test_the_first_step_after_a_state_was_loaded() -> None:
+    eager, other = Net(), Net()
+    eager.step(*batch())
+    saved, draws = eager.optimizer.state_dict(), eager.model[1]._generator.draw  # type: ignore[attr-defined]
+    other.model.load_state_dict(eager.model.state_dict())
+    other.optimizer.load_state_dict(saved)
+    other.model[1]._generator.draw = draws  # type: ignore[attr-defined]
+    compiled = dc.compile(other.step)
+    for i in range(3):
+        assert compiled(*batch(seed=i)).item() == eager.step(*batch(seed=i)).item()
+    assert repr(other.state()) == repr(eager.state())
+
+
 def test_what_is_set_between_steps_counts() -> None:
     eager, other = Net(), Net()
     compiled = dc.compile(other.step)
