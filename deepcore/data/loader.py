@@ -70,6 +70,7 @@ class DataLoader:
         self.seed = check_seed(seed)
         self.drop_last = drop_last
         self.epoch = 0
+        self._skipped = 0
         if len(self) == 0:
             message = (
                 f"drop_last leaves no batch: {dataset.name!r} has {len(dataset)} samples, fewer than batch_size="
@@ -85,6 +86,25 @@ class DataLoader:
     @epoch.setter
     def epoch(self, number: int) -> None:
         self._epoch = _integer("epoch", number, least=0)
+        self._skipped = 0
+
+    def resume_at(self, epoch: int, batch: int = 0) -> None:
+        """Let the next `iter` begin at a batch of an epoch, both counted from 0, as if those before had been served.
+
+        Examples
+        --------
+        >>> from deepcore.data import DataLoader, digits
+        >>> loader = DataLoader(digits(), batch_size=512)
+        >>> loader.resume_at(2, batch=3)
+        >>> [len(targets) for inputs, targets in loader]
+        [261]
+        """
+        skipped = _integer("batch", batch, least=0)
+        if skipped > len(self):
+            message = f"an epoch of {self.dataset.name!r} has {len(self)} batches, so none can be resumed at {skipped}"
+            raise ConfigError(message)
+        self.epoch = epoch
+        self._skipped = skipped
 
     def __len__(self) -> int:
         """Return the number of batches in an epoch."""
@@ -94,9 +114,9 @@ class DataLoader:
     def __iter__(self) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
         """Begin an epoch, and return its batches of inputs and targets."""
         # Not a generator: the epoch begins here, and not when the first batch is asked for.
-        epoch = self.epoch
+        epoch, skipped = self.epoch, self._skipped
         self.epoch = epoch + 1
-        return self._batches(epoch)
+        return self._batches(epoch, skipped)
 
     def order(self, epoch: int) -> NDArray[np.intp]:
         """Return the rows of the data set in the order of an epoch, of shape (n,)."""
@@ -105,9 +125,9 @@ class DataLoader:
         index = _integer("epoch", epoch, least=0)
         return random_order(len(self.dataset), seed=self.seed, purpose=Purpose.SHUFFLE, index=index)
 
-    def _batches(self, epoch: int) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    def _batches(self, epoch: int, skipped: int) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
         order = self.order(epoch) if self.shuffle else None
-        for start in range(0, len(self) * self.batch_size, self.batch_size):
+        for start in range(skipped * self.batch_size, len(self) * self.batch_size, self.batch_size):
             rows = slice(start, start + self.batch_size)
             yield self.dataset[rows if order is None else order[rows]]
 
