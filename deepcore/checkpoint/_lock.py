@@ -69,6 +69,12 @@ class Lock:
     def release(self) -> None:
         """Let go. Doing so again does nothing."""
         if self._handle is not None:
+            _give_back(self._handle)  # closing alone would do, were there not children that have it open for a moment
+            self.forget()
+
+    def forget(self) -> None:
+        """Close the file, which gives nothing back where another process has it open."""
+        if self._handle is not None:
             os.close(self._handle)
             self._handle = None
 
@@ -82,13 +88,21 @@ def _take(handle: int) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def _give_back(handle: int) -> None:
+    if sys.platform == "win32":
+        os.lseek(handle, _FAR, os.SEEK_SET)
+        msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
+    else:
+        fcntl.flock(handle, fcntl.LOCK_UN)
+
+
 _held: Final[weakref.WeakSet[Lock]] = weakref.WeakSet()
 
 
 def _let_go() -> None:
     """Close the files in a child of this process, which would otherwise hold them for longer than its parent lives."""
     for lock in list(_held):
-        lock.release()
+        lock.forget()
 
 
 if hasattr(os, "register_at_fork"):

@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import time
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -102,48 +103,48 @@ def whole() -> str:
 # ------------------------------------------------------------------------------------------------------------- killed
 
 
-def run_until(folder: Path, delay: float | None) -> str | None:
-    """Run on, and kill the run some time after it is ready; return its result, if it came to one."""
-    command = [sys.executable, "-W", "error", __file__, str(folder)]
+def run_on(folder: Path, epochs: int, batches: int = 0, seconds: float | None = None) -> str:
+    """Run on, and kill the run some time after so many batches; return its result, if it came to one."""
+    command = [sys.executable, "-W", "error", __file__, str(folder), str(epochs)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        if process.stdout.readline() == "ready\n" and delay is not None:
-            try:
-                process.wait(delay)
-            except subprocess.TimeoutExpired:
-                process.kill()
-        result = process.stdout.read().strip()
+        if seconds is not None:
+            for _ in range(batches):
+                process.stdout.readline()
+            time.sleep(seconds)
+            process.kill()
+        *_, result = process.stdout.read().split("\n")
     assert process.returncode in (0, -9)
-    return result or None
+    return result
 
 
-def killed(folder: Path, times: int, seed: int) -> tuple[str, list[int]]:
+def killed(folder: Path, epochs: int, times: int, seed: int) -> tuple[str, list[int]]:
     """Kill a run so many times at random moments, and return what it came to and how far it was each time."""
     moments, places = Random(seed), list[int]()
     for _ in range(times):
-        result = run_until(folder, moments.uniform(0.0, 2.4 / times))
+        result = run_on(folder, epochs, moments.randint(0, 5), moments.uniform(0.0, 0.05))
         store = CheckpointFolder(folder)
         if store.exists():  # whenever it was killed, what is there can be loaded
             places.append({name: store.load(name) for name in store.names()}["last"]["progress"]["iteration"])
-        if result is not None:
-            return result, places
-    result = run_until(folder, None)
-    assert result is not None
-    return result, places
+        assert not result
+    return run_on(folder, epochs), places
 
 
-def test_killing_it_at_random_moments_changes_nothing(tmp_path: Path, whole: str) -> None:
-    result, places = killed(tmp_path / "run", 5, seed=1)
-    assert result == whole
+def test_killing_it_at_random_moments_changes_nothing(tmp_path: Path) -> None:
+    result, places = killed(tmp_path / "run", 20, times=5, seed=1)
+    run = trainer()
+    assert result == digest(run, fit(run, epochs=20))
+    assert 0 < places[0]
     assert places == sorted(places)
 
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("seed", range(5))
-def test_killing_it_at_many_random_moments_changes_nothing(seed: int, tmp_path: Path, whole: str) -> None:
-    result, places = killed(tmp_path / "run", 20, seed)
-    assert result == whole
-    assert len(set(places)) > 5
+def test_killing_it_at_many_random_moments_changes_nothing(seed: int, tmp_path: Path) -> None:
+    result, places = killed(tmp_path / "run", 40, times=20, seed=seed)
+    run = trainer()
+    assert result == digest(run, fit(run, epochs=40))
+    assert len(set(places)) > 10
 
 
 # ------------------------------------------------------------------------------------------------------------ resumed
@@ -332,7 +333,7 @@ def test_the_best_and_every_other_epoch_are_kept(tmp_path: Path) -> None:
 
 if __name__ == "__main__":  # a run that may be killed at any moment: it goes on, and says what has become of it
     this = trainer(
-        LambdaCallback(on_fit_start=lambda *_, **__: os.write(1, b"ready\n")),
         Checkpoint(sys.argv[1], every_batches=1, best="val_loss", keep_every=4),
+        LambdaCallback(on_batch_end=lambda *_: os.write(1, b"\n")),
     )
-    os.write(1, digest(this, fit(this, resume=True)).encode())
+    os.write(1, digest(this, fit(this, resume=True, epochs=int(sys.argv[2]))).encode())
