@@ -12,5 +12,6 @@ from .precision import MixedPrecision as MixedPrecision
 from .save_weights import SaveWeights as SaveWeights
 from .snapshots import Checkpoint as Checkpoint
 from .statistics import UnitStatistics as UnitStatistics
+from .tensorboard import TensorBoard as TensorBoard
 from .time_limit import TimeLimit as TimeLimit
 from .trainer import Trainer as Trainer

@@ -35,6 +35,10 @@ class Progress:
         What the batches count for whose gradients have been computed, and have not yet moved the weights.
     first
         The number of samples of the first of these.
+    batches_waiting
+        The number of these batches.
+    last_loss
+        The loss of the last batch.
     """
 
     epoch: int = 0
@@ -46,6 +50,7 @@ class Progress:
     waiting: float = 0.0
     first: int = 0
     batches_waiting: int = 0
+    last_loss: float = 0.0
     _began: float = field(default_factory=time.perf_counter, compare=False)
     _before: int = 0
 
@@ -55,6 +60,7 @@ class Progress:
 
     def add(self, loss: float, samples: int) -> None:
         """Count a batch."""
+        self.last_loss = loss
         self.batch += 1
         self.iteration += 1
         self.total += loss * samples

@@ -78,8 +78,11 @@ class History:
         known = list(dict.fromkeys(name.removeprefix("val_") for name in self.names))
         chosen = known if names is None else list(names)
         unknown = [name for name in chosen if name not in known]
-        if unknown or not known:
-            msg = f"plot: {', '.join(unknown) or 'nothing'} was not measured; there are {', '.join(known) or 'none'}"
+        if unknown:
+            msg = f"plot: {', '.join(unknown)} was not measured; there are {', '.join(known) or 'none'}"
+            raise ConfigError(msg)
+        if not chosen:
+            msg = "plot: there is nothing to draw, because no epoch is complete"
             raise ConfigError(msg)
         try:
             figure, axes = _pyplot.subplots(1, len(chosen), squeeze=False, figsize=(5 * len(chosen), 3.5))

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
     from .._tensor import Tensor
-    from .._typing import DeviceLike
+    from .._typing import DeviceLike, Raw
     from ..graph.compiled import Compiled
     from ..metrics import Metric
     from ..nn import Loss, Module
@@ -253,6 +253,14 @@ class Trainer:
         self._stopping = True
         self.history.stopped, self.history.interrupted = reason, interrupted
 
+    @property
+    def rate(self) -> float:
+        """The learning rate of the next step; NaN, if the optimizer has none."""
+        try:
+            return self.optimizer.lr
+        except AttributeError:
+            return math.nan
+
     def state_dict(self) -> dict[str, Any]:
         """Return everything that training remembers, for a :class:`~deepcore.checkpoint.CheckpointFolder`.
 
@@ -352,9 +360,9 @@ class Trainer:
             try:
                 _, prediction = self.step(*given, **parts, check=check, look=self._look)
             except _NotFiniteError:
-                for x, data in buffers:
-                    rebind(x, data)
+                _set_back(buffers)
                 origin = origin_of(self.step, *given, dict(drawn))
+                _set_back(buffers)
                 raise self._not_finite(values[0], origin) from None
         return values[0], prediction
 
@@ -435,12 +443,17 @@ class Trainer:
         checks = isinstance(self.loss, CategoricalCrossEntropy) and self.loss.ignore_index is None
         if checks and dataset.targets.ndim == 1:
             with _evaluating(self.model):
-                classes = self.model(asarray(dataset.inputs[:1], device=self.device)).shape[-1]
+                classes = self.step.predict(asarray(dataset.inputs[:1], device=self.device)).shape[-1]
             dataset.check_labels(classes)
 
     def _tell(self, event: str, *args: object, **kwargs: object) -> None:
         for callback in self.callbacks:
             getattr(callback, event)(self, *args, **kwargs)
+
+
+def _set_back(buffers: list[tuple[Tensor, Raw]]) -> None:
+    for x, data in buffers:
+        rebind(x, data)
 
 
 class _NotFiniteError(Exception):

@@ -11,6 +11,7 @@ import resource
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -301,7 +302,7 @@ def test_reading_while_another_run_saves(tmp_path: Path, monkeypatch: pytest.Mon
     assert reader.load()["number"] == 3
 
 
-# ------------------------------------------------------------------------------------------------------ reading anything
+# ----------------------------------------------------------------------------------------------------- reading anything
 
 
 def test_damaged_files_are_named(tmp_path: Path) -> None:
@@ -351,6 +352,10 @@ def rewritten(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
     path.write_text(json.dumps(manifest))
 
 
+def set_file(name: str, entry: dict[str, Any], manifest: dict[str, Any]) -> None:
+    manifest["snapshots"]["last"]["files"][name] = entry
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -390,7 +395,7 @@ def test_states_that_are_none(content: bytes, tmp_path: Path) -> None:
     store = saved(tmp_path)
     (snapshot_in(tmp_path) / "state.json").write_bytes(content)
     entry = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    rewritten(tmp_path, lambda m: m["snapshots"]["last"]["files"].update({"state.json": entry}))
+    rewritten(tmp_path, partial(set_file, "state.json", entry))
     with pytest.raises(dc.DataError, match="not a state of deepcore"):
         store.load()
 
@@ -407,7 +412,7 @@ def test_pickles_are_never_loaded(tmp_path: Path) -> None:
     for name in ("state.json", "tensors.safetensors"):
         (snapshot_in(tmp_path) / name).write_bytes(content)
         entry = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-        rewritten(tmp_path, lambda m, name=name, entry=entry: m["snapshots"]["last"]["files"].update({name: entry}))
+        rewritten(tmp_path, partial(set_file, name, entry))
     with pytest.raises(dc.DataError):
         store.load()
     assert not (tmp_path / "boom").exists()
@@ -416,5 +421,5 @@ def test_pickles_are_never_loaded(tmp_path: Path) -> None:
 def test_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(dc.StorageError, match=r"there is no checkpoint in .*: it has no manifest\.json"):
         CheckpointFolder(tmp_path).load()
-    with pytest.raises(dc.StorageError, match="there is no 'first' in .*; there are 'last', 'best'"):
+    with pytest.raises(dc.StorageError, match=r"there is no 'first' in .*; there are 'last', 'best'"):
         saved(tmp_path).load("first")
