@@ -92,6 +92,7 @@ class Kernels(dict[str, "Kernel"]):
                 msg = f"{self._backend.name} {self._backend.version} has no function {name}"
                 raise BackendError(msg) from None
         self[name] = kernel
+        setattr(self, name, kernel)  # so that the next `xp.name` is found without Python's help
         return kernel
 
     def __getattr__(self, name: str) -> Kernel:
@@ -115,6 +116,8 @@ class Backend(ABC):
         What ``pip install`` needs in order to install it.
     is_host
         Whether all its arrays live in host memory, so that reading a value costs no transfer.
+    has_views
+        Whether a slice shares the memory of its array.
     """
 
     name: str
@@ -122,6 +125,7 @@ class Backend(ABC):
     distribution: str
     requirement: str
     is_host: bool = True
+    has_views: bool = True
 
     @property
     @abstractmethod
@@ -233,7 +237,8 @@ class Backend(ABC):
         return None
 
     def executor(self, program: Any) -> Callable[[Sequence[Raw]], Sequence[Raw]] | None:
-        """Return what runs a program: a function of its inputs that gives its outputs; None to call its operations.
+        """Return what runs a program: a function of its inputs that gives its outputs and then the numbers that it
+        leaves; None to call its operations.
 
         An executor that keeps state in arrays of its own, which the next run overwrites, has the attribute
         ``writes_in_place``, and a method ``move`` that makes it use new ones, because somebody holds the old.
@@ -276,6 +281,14 @@ class Backend(ABC):
 
     def __repr__(self) -> str:
         return f"<backend {self.name}>"
+
+
+def place(x: Any) -> Any:
+    """Return the device of an array, for functions that create another beside it.
+
+    It is None for what JAX traces, which has none yet: what is created then goes where the computation does.
+    """
+    return getattr(x, "device", None)
 
 
 def numpy_dtypes() -> dict[DType, Any]:

@@ -21,7 +21,8 @@ a conjugate. The sweep conjugates complex cotangents where they enter and where 
 convention; where a function is not holomorphic, its rule says what that means for it.
 
 Where there are several results, a rule belongs to a result instead of an operand, since what the cotangents of the
-results contribute adds up: $\bar x = J_1^\top \bar y_1 + J_2^\top \bar y_2 + \dots$
+results contribute adds up: $\bar x = J_1^\top \bar y_1 + J_2^\top \bar y_2 + \dots$ An operation that has several
+operands too has one joint rule, whose ``dy`` maps the names of those results that have a cotangent to it.
 """
 
 from __future__ import annotations
@@ -181,6 +182,9 @@ class Primitive(Generic[P]):
 
         Where there are several results, the rules are theirs: ``qr.vjp(Q=..., R=...)``.
         """
+        if self.outputs and len(self.operands) > 1:
+            msg = f"{self.name} has several operands and several results, so its rule is one for all: vjp_all"
+            raise TypeError(msg)
         known = self.outputs or self.operands
         for name, function in rules.items():
             if name not in known:

@@ -7,10 +7,12 @@ test holds the three equal.
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
 import numpy as np
 
+from ._backend import composites
 from ._device import default_device, device_of
 from ._dtype import DType, as_dtype
 from ._errors import BoundsError, DeepcoreError, DeviceError, DTypeError, GradientError, NumericalError, ShapeError
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from ._typing import Namespace, Raw
 
 P = ParamSpec("P")
+F = TypeVar("F", bound="Callable[..., Any]")
 
 _DTYPES: Final = (DType, np.dtype, type)
 _NUMBERS: Final = frozenset({bool, int, float, complex})
@@ -114,7 +117,7 @@ class Operation(Primitive[P]):
 
     def _refuse_loss(self, parents: tuple[Node | None, ...]) -> None:
         if self.outputs:
-            names, parents = self.outputs, parents * len(self.outputs)
+            names, parents = self.outputs, tuple(filter(None, parents))[:1] * len(self.outputs)
         else:
             names = self.operands * len(parents) if self.variadic else self.operands
         for name, parent in zip(names, parents, strict=True):
@@ -232,19 +235,22 @@ class Variadic(Operation[P]):
 
 
 class Several(Operation[P]):
-    """An operation on one array that has several results, such as ``linalg.qr``: a named tuple of tensors."""
+    """An operation that has several results, such as ``linalg.qr``: a named tuple of tensors."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
-        """Compute the results and, where the operand requires a gradient, record how."""
+        """Compute the results and, where an operand requires a gradient, record how."""
         operands, parameters = self._bind(args, kwargs)
         device, giver = self._common_device(operands)
-        x = _adopt(operands[0], self, 0, device, giver)
-        values = tuple(self._compute(device, (x._data,), parameters))
+        operands = [_adopt(x, self, i, device, giver) for i, x in enumerate(operands)]
+        raws = [x._data if isinstance(x, Tensor) else x for x in operands]
+        parents = tuple([x._node if isinstance(x, Tensor) else None for x in operands])
+        values = tuple(self._compute(device, raws, parameters))
         form = cast("type[tuple[Any, ...]]", self.result)
-        if not self._is_recorded((x._node,)):
+        if not self._is_recorded(parents):
             return form(*[make(value, device) for value in values])
-        pool = (x._data, *values, None)
-        bundle = Bundle(self, (x._node,), tuple([pool[i] for i in self.kept(1)]), parameters, device)
+        pool = (*raws, *values, None)
+        saved = _arrays([pool[i] for i in self.kept(1)], raws, device)
+        bundle = Bundle(self, parents, saved, parameters, device)
         tensors = [
             make(value, device, Output(bundle, name, value) if _is_inexact(value, device) else None)
             for name, value in zip(self.outputs, values, strict=True)
@@ -349,15 +355,18 @@ def primitive(
     return declare
 
 
-def composite(*samples: Sample) -> Callable[[Callable[Concatenate[Namespace, P], Any]], Operation[P]]:
+def composite(
+    *samples: Sample, result: type[tuple[Any, ...]] | None = None
+) -> Callable[[Callable[Concatenate[Namespace, P], Any]], Operation[P]]:
     """Declare an operation whose forward is the function itself, written on a namespace ``xp`` of the standard.
 
     The function is also the reference form: run on tensors it is differentiated through its parts, and a test holds the
-    declared rule equal to that.
+    declared rule equal to that. One that has several results says so by the named tuple that it returns them in.
     """
 
     def declare(function: Callable[Concatenate[Namespace, P], Any]) -> Operation[P]:
-        return cast("Operation[P]", _kind(function, composite=True)(function, samples, composite=True))
+        kind = Several if result else _kind(function, composite=True)
+        return cast("Operation[P]", kind(function, samples, composite=True, result=result))
 
     return declare
 
@@ -373,3 +382,15 @@ def _kind(function: Callable[..., Any], *, composite: bool) -> type[Operation[..
     if len(arrays) == 1:
         return Unary
     return Binary if len(arrays) == 2 and len(parameters) == 2 else Operation
+
+
+def kernel(function: F, *, name: str | None = None) -> F:
+    """Declare a computation ``function(xp, ...)`` that a backend may override by its name, as it may a composite.
+
+    It leaves no node of its own on the tape: on tensors its parts do. Rules compute by such kernels what belongs
+    together, such as the cotangents of all operands.
+    """
+    known = name or function.__name__
+    composites[known] = function
+    op.provide(known, partial(function, op))
+    return function

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class Tracer(Protocol):
     """What records a program."""
 
-    def guard(self, condition: Callable[[], bool], holds: bool) -> bool:
-        """Remember that the program is right only where a condition on numbers of the host is what it is now."""
+    def guard(self, condition: Number) -> bool:
+        """Return a condition on numbers of the host, and remember that the program is right only where it is so."""
         ...
 
     def drawn(self, generator: Any, key: tuple[int, int]) -> None:
@@ -47,25 +47,36 @@ class Number:
 
     Arithmetic gives further ones. A comparison gives what it is now, and restricts the program to where it is so.
 
+    Parameters
+    ----------
+    function
+        What computes it.
+    operands
+        What that is given: numbers of this kind, and constants.
+    value
+        What it is now; computed, if not given.
+
     Attributes
     ----------
-    value
-        What it is now.
-    compute
-        Computes it anew.
+    function, operands, value
+        The same.
     """
 
-    __slots__ = ("compute", "value")
+    __slots__ = ("function", "operands", "value")
     __array_ufunc__ = None  # an array of NumPy leaves arithmetic with it to it
 
-    def __init__(self, compute: Callable[[], Any], value: Any = None) -> None:
-        self.compute = compute
-        self.value = compute() if value is None else value
+    def __init__(self, function: Callable[..., Any], operands: tuple[Any, ...] = (), value: Any = None) -> None:
+        self.function = function
+        self.operands = operands
+        self.value = function(*map(value_of, operands)) if value is None else value
+
+    def compute(self) -> Any:
+        """Compute it anew."""
+        return self.function(*[x.compute() if isinstance(x, Number) else x for x in self.operands])
 
     def map(self, function: Callable[[Any], Any]) -> Number:
         """Return what a function makes of it."""
-        compute = self.compute
-        return Number(lambda: function(compute()), function(self.value))
+        return Number(function, (self,))
 
     def __float__(self) -> float:
         msg = (
@@ -100,12 +111,9 @@ class Number:
 
 def _arithmetic(function: Callable[[Any, Any], Any], *, turned: bool) -> Callable[[Number, Any], Any]:
     def method(self: Number, other: Any) -> Any:
-        if isinstance(other, Number):
-            a, b = (other, self) if turned else (self, other)
-            return Number(lambda: function(a.compute(), b.compute()), function(a.value, b.value))
-        if not isinstance(other, (int, float)):
+        if not isinstance(other, (int, float, Number)):
             return NotImplemented
-        return self.map(lambda x: function(other, x)) if turned else self.map(lambda x: function(x, other))
+        return Number(function, (other, self) if turned else (self, other))
 
     return method
 
@@ -114,13 +122,9 @@ def _comparison(function: Callable[[Any, Any], bool]) -> Callable[[Number, Any],
     def method(self: Number, other: Any) -> Any:
         if not isinstance(other, (int, float, Number)):
             return NotImplemented
-        holds = bool(function(self.value, other.value if isinstance(other, Number) else other))
+        found = Number(function, (self, other))
         tracer = current.get()
-        if tracer is None:
-            return holds
-        if isinstance(other, Number):
-            return tracer.guard(lambda: function(self.compute(), other.compute()), holds)
-        return tracer.guard(lambda: function(self.compute(), other), holds)
+        return found.value if tracer is None else tracer.guard(found)
 
     return method
 

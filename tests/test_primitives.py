@@ -6,7 +6,7 @@ import math
 import warnings
 from dataclasses import replace
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from deepcore._device import Device
-    from deepcore._typing import Array, Namespace, Raw, Shape
+    from deepcore._typing import Array, Namespace, Operand, Raw, Shape
 
 HostArray: TypeAlias = "np.ndarray[Any, Any]"
 Case: TypeAlias = "tuple[Operation[...], Sample]"
@@ -35,13 +35,20 @@ PRIMITIVES: list[Any] = [registry[name] for name in sorted(registry)]
 CASES: list[Any] = [pytest.param((p, s), id=f"{p.name}-{k}") for p in PRIMITIVES for k, s in enumerate(p.samples)]
 DIFFERENTIABLE: list[Any] = [case for case in CASES if case.values[0][0].is_differentiable]
 
+
+class Both(NamedTuple):
+    total: dc.Tensor
+    product: dc.Tensor
+
+
 BODY_IS_NO_REFERENCE = {"transfer": "leaves deepcore: the body copies raw arrays through the host"}
 REAL = {
     *("atan2", "ceil", "clip", "copysign", "floor", "floor_divide", "hypot", "logaddexp", "max", "maximum", "min"),
     *("minimum", "remainder", "sort", "std", "trunc", "var", "astype", "linalg.cross", "fft.rfft"),
+    "max_pool",
 }
 """Functions that the standard defines for real numbers alone."""
-REAL_CHAPTERS = ("activation", "fused", "gated", "rectifier")
+REAL_CHAPTERS = ("activation", "attention", "fused", "gated", "normalization", "rectifier", "recurrence", "rotary")
 LACKING = {
     ("torch", name): "PyTorch has no order of complex numbers"
     for name in ("unique_all", "unique_counts", "unique_inverse", "unique_values")
@@ -488,6 +495,37 @@ def test_a_variadic_operation_without_a_rule_raises_where_it_is_called(declare: 
         joined([x.detach(), x])
 
 
+class Halves(NamedTuple):
+    left: Array
+    right: Array
+
+
+def test_an_operation_of_several_operands_and_results_has_one_rule(declare: None) -> None:
+    @composite(Sample(((2,), (2,))), result=Halves)
+    def halves(xp: Namespace, a: Array, b: Array | None = None, /) -> Halves:
+        """Nothing in particular."""
+        return Halves(a / 2, a / 2 if b is None else b / 2)
+
+    with pytest.raises(TypeError, match="one for all: vjp_all"):
+        halves.vjp(left=lambda dy: dy)
+    x = dc.ones(2, requires_grad=True)
+    for operands in ((x, x.detach()), (x.detach(), x)):
+        with pytest.raises(dc.GradientError, match="halves: no derivative rule for 'left'"):
+            halves(*operands)
+    seen: list[dict[str, Any]] = []
+
+    @halves.vjp_all
+    def _rule(dy: Any, b: Any, xp: Namespace) -> tuple[Any, Any]:
+        seen.append(dict(dy))
+        return dy.get("left", 0) / 2 + xp.zeros_like(b), dy["right"] / 2
+
+    y = cast("Halves", halves(x.detach(), x))
+    (3 * y.right).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [1.5, 1.5]
+    assert [list(dy) for dy in seen] == [["right"]], "a cotangent that is zero is absent"
+
+
 def test_rules_are_checked_when_they_are_declared(declare: None) -> None:
     @composite(Sample())
     def checked(xp: Namespace, x: Array, /, *, axis: int = 0) -> Raw:
@@ -500,6 +538,28 @@ def test_rules_are_checked_when_they_are_declared(declare: None) -> None:
         checked.vjp(x=lambda dy, other: dy)
     with pytest.raises(TypeError, match="first argument of a derivative rule is dy"):
         checked.vjp(x=lambda g: g)
+
+
+def test_several_operands_and_results_have_one_rule(declare: None) -> None:
+    @composite(Sample(((2,), (2,))), result=Both)
+    def both(xp: Namespace, a: Array, b: Operand, /) -> Raw:
+        """Sum and product."""
+        return Both(a + b, a * b)
+
+    a, b = (dc.asarray([2.0, 3.0], requires_grad=True) for _ in range(2))
+    with pytest.raises(dc.GradientError, match="both: no derivative rule for 'total'"):
+        both(a.detach(), b)
+    with pytest.raises(TypeError, match="one for all: vjp_all"):
+        both.vjp(total=lambda dy: dy)
+    both.vjp_all(lambda dy, a, b: (dy["total"] + dy["product"] * b, dy["total"] + dy["product"] * a))
+    found: Any = both(a, b)
+    assert isinstance(found, Both)
+    (found.total + 10.0 * found.product).sum().backward()
+    assert a.grad is not None
+    assert a.grad.tolist() == [21.0, 31.0]
+    halved: Any = both(a, 0.5)
+    (halved.total + halved.product).sum().backward()
+    assert a.grad.tolist() == [22.5, 32.5]
 
 
 def test_a_rule_of_the_wrong_shape_is_named(declare: None) -> None:

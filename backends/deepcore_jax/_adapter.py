@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deepcore._backend import Backend, Library, numpy_dtypes
+from deepcore.graph.replay import parted
+
+from . import _convolution
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +30,7 @@ class JaxBackend(Backend):
     distribution = "jax"
     requirement = "jax"
     is_host = False  # nor is the value of what JAX traces
+    has_views = False
 
     @property
     def namespace(self) -> Namespace:
@@ -74,6 +78,16 @@ class JaxBackend(Backend):
     def to_host(self, array: Raw) -> np.ndarray[Any, Any]:
         return np.asarray(array)
 
+    def executor(self, program: Any) -> Any:
+        host, pure = parted(program)
+        compiled = jax.jit(pure)
+
+        def run(inputs: Any) -> Any:
+            numbers, arrays, left = host()
+            return [*compiled(list(inputs), numbers, arrays), *left]
+
+        return run
+
     @property
     def overrides(self) -> Mapping[str, Kernel]:
         return {
@@ -81,6 +95,7 @@ class JaxBackend(Backend):
             "setitem": _setitem,
             "searchsorted": _searchsorted,
             "permute_dims": _permute_dims,
+            **_convolution.KERNELS,
         }
 
     def synchronize(self) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Final
 
 import array_api_compat.numpy
 import numpy as np
 
 from deepcore._backend import Backend, numpy_dtypes
 
+from . import _batch_norm, _normalization, _recurrence
 from ._adam import adam
+from ._attention import attention_gradients, attention_with_kept
+from ._convolution import convolution, convolution_transpose, convolution_weight
+from ._cross_entropy import softmax_cross_entropy, softmax_cross_entropy_vjp
 from ._plan import Executor
+from ._pooling import average_unpool, max_pool_indices, max_unpool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +38,8 @@ class _Namespace:
 
 
 _NAMESPACE = _Namespace()
+
+RECURRENCES: Final = [f"{kind}_{what}" for kind in ("rnn", "gru", "lstm") for what in ("sequence", "backward")]
 
 
 class NumPyBackend(Backend):
@@ -75,7 +82,22 @@ class NumPyBackend(Backend):
 
     @property
     def overrides(self) -> Mapping[str, Kernel]:
-        return {"scatter": _scatter, "optim.adam": adam}
+        kernels: dict[str, Kernel] = {
+            "scatter": _scatter,
+            "optim.adam": adam,
+            "attention_with_kept": partial(attention_with_kept, self.kernels),
+            "attention_gradients": partial(attention_gradients, self.kernels),
+            "convolution": convolution,
+            "convolution_transpose": convolution_transpose,
+            "convolution_weight": convolution_weight,
+            "average_unpool": average_unpool,
+            "softmax_cross_entropy": softmax_cross_entropy,
+            "softmax_cross_entropy_vjp": softmax_cross_entropy_vjp,
+            "max_pool_indices": max_pool_indices,
+            "max_unpool": max_unpool,
+            **{name: getattr(_recurrence, name) for name in RECURRENCES},
+        }
+        return kernels | _batch_norm.overrides(self.kernels) | _normalization.overrides(self.kernels)
 
 
 def _scatter(x: Any, /, *, shape: Shape, key: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from deepcore._backend import numpy_dtypes
+from deepcore._dtype import float32, float64
 
 from ._writers import OVERWRITTEN, REDUCTIONS, UFUNCS, WRITERS
 
@@ -85,7 +86,9 @@ class Layout:
             return not call.parameters
         if call.operation == "concat":
             return all(len(value.shape) == 1 for value in call.arguments[0])
-        return call.operation not in REDUCTIONS or not call.parameters.keys() - {"axis", "keepdims"}
+        if call.operation == "mean" and call.results[0].dtype not in (float32, float64):
+            return False  # NumPy adds numbers of 16 bits in wider ones
+        return call.operation not in {*REDUCTIONS, "mean"} or not call.parameters.keys() - {"axis", "keepdims"}
 
     def _last_reads(self) -> dict[Value, int]:
         """Return the position of the last call that reads a value, or what may be a view of it."""

@@ -81,7 +81,7 @@ def _function(layout: Layout) -> Any:
         source.constant(kept[i], "a") if i in kept else f"copied({source.text(value)})"
         for i, value in enumerate(program.outputs)
     ]
-    source.lines.append(f"return [{', '.join(texts)}]")
+    source.lines.append(f"return [{', '.join([*texts, *map(source.text, program.left)])}]")
     return source.function("inputs", copyto=np.copyto, copied=np.array)
 
 
@@ -89,7 +89,7 @@ def _write(source: Source, call: Call, layout: Layout) -> None:
     """Write the line for a call."""
     out = [layout.arrays.get(value) for value in call.results]
     if any(array is None for array in out):
-        source.call(call)
+        _call(source, call, layout)
         return
     targets = ", ".join(source.constant(array, "a") for array in out)
     arguments = ", ".join(map(source.text, call.arguments))
@@ -107,6 +107,20 @@ def _write(source: Source, call: Call, layout: Layout) -> None:
     else:
         options = "".join(f", {key}={source.text(x)}" for key, x in call.parameters.items())
         source.lines.append(f"{source.constant(WRITERS[name], 'k')}({targets}, {arguments}{options})")
+
+
+def _call(source: Source, call: Call, layout: Layout) -> None:
+    """Write a call whose results are new arrays. Views are spelled out: a function in between would cost more."""
+    name, x = call.operation, source.text(call.arguments[0]) if call.arguments else ""
+    (first, *_) = (source.names[value] for value in call.results)
+    if name == "getitem" and layout.is_view(call):
+        source.lines.append(f"{first} = {x}[{source.text(call.parameters['key'])}]")
+    elif name == "matrix_transpose":
+        source.lines.append(f"{first} = {x}.mT")
+    elif name == "reshape" and not call.parameters:
+        source.lines.append(f"{first} = {x}.reshape({source.text(call.arguments[1])})")
+    else:
+        source.call(call)
 
 
 def _concatenate(source: Source, call: Call, layout: Layout) -> None:

@@ -64,7 +64,6 @@ UFUNCS: Final[dict[str, np.ufunc]] = {
 
 REDUCTIONS: Final[dict[str, Callable[..., Any]]] = {
     "max": np.maximum.reduce,
-    "mean": np.mean,
     "min": np.minimum.reduce,
     "sum": np.add.reduce,
 }
@@ -86,9 +85,16 @@ def astype(out: Any, x: Any, dtype: Any, **options: Any) -> None:
     np.copyto(out, x, casting="unsafe")
 
 
+def mean(out: Any, x: Any, *, axis: Any = None, keepdims: bool = False) -> None:
+    """Write the mean."""
+    np.add.reduce(x, axis=axis, out=out, keepdims=keepdims)
+    np.divide(out, x.size // max(out.size, 1), out, casting="unsafe")
+
+
 WRITERS: Final[dict[str, Callable[..., None]]] = {
     "astype": astype,
     "linear": linear,
+    "mean": mean,
     "relu": relu,
     "optim.adam": adam_into,
 }

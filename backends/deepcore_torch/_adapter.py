@@ -10,6 +10,8 @@ import numpy as np
 from deepcore._backend import Backend, Library
 from deepcore._errors import GradientError
 
+from . import _convolution
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -80,6 +82,7 @@ class TorchBackend(Backend):
             "searchsorted": _searchsorted,
             "take_along_axis": _take_along_axis,
             "unique_all": _unique_all,
+            **_convolution.kernels(self.kernels),
         }
 
     def synchronize(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
+from .._backend import place
 from .._errors import ConfigError
 from .._primitive import Sample
 from .._record import primitive
@@ -46,7 +47,7 @@ def _fitted(x: Any, n: int, axis: int, xp: Namespace) -> Any:
         return x[(*lead, slice(0, n), ...)]
     shape = [*x.shape]
     shape[axis] = n - have
-    return xp.concat([x, xp.zeros(tuple(shape), dtype=x.dtype, device=x.device)], axis=axis)
+    return xp.concat([x, xp.zeros(tuple(shape), dtype=x.dtype, device=place(x))], axis=axis)
 
 
 def _along(dy: Any, transform: Any, shape: Shape, n: int | None, axis: int, norm: str, xp: Namespace) -> Any:
@@ -134,7 +135,7 @@ def _irfft(dy: Any, shape: Shape, axis: int, norm: Norm, xp: Namespace) -> Any:
     weights = [1.0 if k == 0 or 2 * k == n else 2.0 for k in range(n // 2 + 1)]
     axis %= len(shape)
     column = (-1,) + (1,) * (len(shape) - 1 - axis)
-    dx = dx * xp.reshape(xp.asarray(weights, dtype=dy.dtype, device=dy.device), column)
+    dx = dx * xp.reshape(xp.asarray(weights, dtype=dy.dtype, device=place(dy)), column)
     return _fitted(dx, shape[axis], axis, xp)
 
 

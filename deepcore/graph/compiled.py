@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from .._device import default_device, device_of
 from .._errors import CompileError
@@ -54,21 +54,28 @@ class Compiled(Generic[P, R]):
         """Run the function: as a program where there is one, and otherwise to record one."""
         if current.get() is not None:
             return self.function(*args, **kwargs)  # within another function that is being recorded
-        arguments, form = _taken(args, kwargs)
+        form: Any = None
+        arguments: Sequence[Tensor]
+        if not kwargs and all(type(x) is Tensor for x in args):
+            arguments, objects = cast("tuple[Tensor, ...]", args), len(args)  # the common case, and a short name for it
+        else:
+            arguments, form = _taken(args, kwargs)
+            objects = _hashable(form)
         state = self._known
-        again = state is not None and self._objects == form and state.is_as_left()
+        again = state is not None and self._objects == objects and state.is_as_left()
         if not again or state is None:
+            form = form or _taken(args, kwargs)[1]
             state = self._known = State([*self._roots, form])
             state.number = self._structures.setdefault(state.structure(), len(self._structures))
-            self._objects = form
+            self._objects = objects
         device = arguments[0]._device if arguments else state.device or default_device()
-        signature = [(x._device, x._data.shape, x._data.dtype) for x in arguments]
-        key = (_hashable(form), tuple(signature), state.number, state.mode(), is_grad_enabled())
+        signature = tuple([(x._device, x._data.shape, x._data.dtype) for x in arguments])
+        key = (objects, signature, state.number, state.mode(), is_grad_enabled())
         for plan in self.plans.get(key, ()):
             if plan.applies():
                 return self._run(plan, state, arguments, device, again=again and plan is self._last)
         try:
-            return self._recorded(form, arguments, state, device, key)
+            return self._recorded(form or _taken(args, kwargs)[1], arguments, state, device, key)
         except CompileError:
             if not self.fallback:
                 raise
@@ -84,7 +91,7 @@ class Compiled(Generic[P, R]):
             raise CompileError(msg)
         return plans[-1].program
 
-    def _run(self, plan: Plan, state: State, arguments: list[Tensor], device: Device, *, again: bool) -> Any:
+    def _run(self, plan: Plan, state: State, arguments: Sequence[Tensor], device: Device, *, again: bool) -> Any:
         plan.secure(again=again)
         result, moved = plan(state.arrays(), [x._data for x in arguments], device)
         if moved or not again:
@@ -102,7 +109,7 @@ class Compiled(Generic[P, R]):
                 stacklevel=3,
             )
 
-    def _recorded(self, form: Any, arguments: list[Tensor], state: State, device: Device, key: Any) -> R:
+    def _recorded(self, form: Any, arguments: Sequence[Tensor], state: State, device: Device, key: Any) -> R:
         """Run the function once, and record what it did."""
         self._known = self._last = None
         recording = Recording(Trace(device), state, self._roots)

@@ -7,13 +7,13 @@ from sys import getrefcount
 from typing import TYPE_CHECKING, Any
 
 from .._tensor import make
-from .._tracing import Number
 from ..tree import itself, tree_map
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from .._device import Device
+    from .._tracing import Number
     from .._typing import Raw
     from ._slots import Slot
     from .program import Program
@@ -37,30 +37,31 @@ class Plan:
     program
         The program.
     run
-        Runs it: a function of the inputs that gives the outputs.
+        Runs it: a function of the inputs that gives the outputs, and the numbers that it leaves.
     guards
-        Conditions on numbers of the host under which it is right, each with what it has to be.
+        Conditions on numbers of the host, under whose values it is right.
     written
         The slots whose arrays are its first outputs.
     numbers
-        The slots that have another number after a run, each with what computes it.
+        The slots that have another number after a run. The program computes these last.
     form
         The result, with the places of arrays.
     """
 
     program: Program
     run: Any
-    guards: list[tuple[Callable[[], bool], bool]]
+    guards: list[Number]
     written: list[Slot]
-    numbers: list[tuple[Slot, Any]]
+    numbers: list[Slot]
     form: Any
     _watched: list[Any] = field(default_factory=list[Any])
     _counts: list[int] = field(default_factory=list[int])
     _idle: list[int] = field(default_factory=list[int])
+    _places: list[int] | None = None
 
     def applies(self) -> bool:
         """Whether the program is right for the numbers of the host as they are now."""
-        return not self.guards or all(condition() is holds for condition, holds in self.guards)
+        return not self.guards or all(condition.compute() is condition.value for condition in self.guards)
 
     def secure(self, *, again: bool) -> None:
         """See to it that nobody holds the arrays that the next run writes to.
@@ -91,16 +92,13 @@ class Plan:
         moved
             Whether state is in other arrays than before.
         """
-        numbers = [(slot, value.compute() if isinstance(value, Number) else value) for slot, value in self.numbers]
-        inputs = [*state, *arguments]
-        outputs = self.run(inputs)
+        outputs = self.run([*state, *arguments])
         moved = False
-        places = dict(self.program.updates)
-        for i, slot in enumerate(self.written):
-            if i not in places or outputs[i] is not inputs[places[i]]:
-                slot.put(outputs[i])
+        for slot, new, old in zip(self.written, outputs, self._befores(state), strict=False):
+            if new is not old:
+                slot.put(new)
                 moved = True
-        for slot, number in numbers:
+        for slot, number in zip(self.numbers, outputs[len(self.program.outputs) :], strict=True):
             slot.put(number)
         results = outputs[len(self.written) :]
         if type(self.form) is Result:
@@ -110,6 +108,13 @@ class Plan:
             return make(results[x], device) if isinstance(x, Result) else x
 
         return tree_map(leaf, self.form, model=itself), moved
+
+    def _befores(self, state: Sequence[Raw]) -> list[Raw | None]:
+        """Return what is in each slot that is written, before it is."""
+        if self._places is None:
+            places = dict(self.program.updates)
+            self._places = [places.get(i, -1) for i in range(len(self.written))]
+        return [state[i] if i >= 0 else None for i in self._places]
 
     def watch(self) -> None:
         """Remember who holds the arrays of the state, now that nobody else does."""

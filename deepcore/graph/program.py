@@ -118,6 +118,8 @@ class Program:
         What it does, in order.
     outputs
         The values that it gives, in order; one may be an input or a constant.
+    left
+        The numbers of the host, as they are after a run, that it gives after the outputs.
     n_state
         How many of the inputs, the first ones, are state.
     updates
@@ -131,12 +133,13 @@ class Program:
     constants: dict[Value, Raw] = field(default_factory=dict[Value, Any])
     calls: list[Call] = field(default_factory=list[Call])
     outputs: list[Value] = field(default_factory=list[Value])
+    left: list[Any] = field(default_factory=list[Any])
     n_state: int = 0
     updates: list[tuple[int, int]] = field(default_factory=list[Any])
 
     def numbers(self) -> list[Number]:
         """Return the numbers that Python computes before every run, each once."""
-        found: dict[int, Number] = {}
+        found = {id(x): x for x in self.left if isinstance(x, Number)}
         for call in self.calls:
             for part in (call.arguments, call.parameters):
                 for x in leaves_of(part):

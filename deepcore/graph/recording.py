@@ -17,7 +17,7 @@ from .state import State
 from .trace import Trace, Traced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ._slots import Slot
 
@@ -43,7 +43,7 @@ class Recording:
         with trace.recording():
             for slot, value in self.before:
                 if isinstance(value, (int, float)):
-                    self._put(slot, Number(slot.get, value))
+                    self._put(slot, Number(slot.get, (), value))
                 elif value is not None:
                     self._put(slot, trace.input(value, getattr(slot, "name", "")))
             tensors = [make(trace.input(raw), x._device) for raw, x in zip(raws, arguments, strict=True)]
@@ -51,7 +51,7 @@ class Recording:
             result = function(*args, **kwargs)
             found = State([*self.roots, form])
             self.form = tree_map(self._result, result, model=itself)
-            self.after = [(slot, _written(slot.get(), trace)) for slot in found.slots]
+            self.after = [(slot, _written(slot.get(), trace)) for slot in self._kept(found.slots)]
         for slot in found.slots:
             slot.put(value_of(trace.array(slot.get())))
         self.final = State([*self.roots, form]).structure()
@@ -59,6 +59,12 @@ class Recording:
 
     def _unwrapped(self, x: Any) -> Any:
         return make(self.trace.array(x._data), x._device) if isinstance(x, Tensor) else x
+
+    def _kept(self, slots: Sequence[Slot]) -> Iterator[Slot]:
+        """Yield the slots, in place of one whose array is seen in parts those of the parts, where these are copies."""
+        has_views = self.trace.device.backend.has_views
+        for slot in slots:
+            yield from [slot] if has_views else getattr(slot, "parts", lambda slot=slot: [slot])()
 
     def _put(self, slot: Slot, wrapped: Traced | Number) -> None:
         self.given[slot.place] = wrapped.value if isinstance(wrapped, Traced) else wrapped
@@ -97,11 +103,13 @@ class Recording:
         program.outputs = [*(x for _, x in written), *self.results]
         arrays = [slot for slot, value in self.before if value is not None and not isinstance(value, (int, float))]
         places = {slot.place: i for i, slot in enumerate(arrays)}
+        program.left = [x for _, x in numbers]
         program.n_state = len(arrays)
         program.updates = [(o, places[slot.place]) for o, (slot, _) in enumerate(written) if slot.place in places]
         program = cleaned(program)
         run = program.device.backend.executor(program) or replay(program)
-        return Plan(program, run, self.trace.guards, [slot for slot, _ in written], numbers, self.form)
+        slots = [slot for slot, _ in written]
+        return Plan(program, run, self.trace.guards, slots, [slot for slot, _ in numbers], self.form)
 
 
 def _written(value: Any, trace: Trace) -> Any:

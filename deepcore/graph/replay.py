@@ -52,18 +52,40 @@ class Source:
             self._objects[name] = x
         return name
 
-    def begin(self) -> None:
-        """Write what comes first: numbers of the host, inputs, and draws."""
-        for i, number in enumerate(self.program.numbers()):
-            self._numbers[id(number)] = f"n{i}"
-            self.lines.append(f"n{i} = {self.constant(number.compute, 'f')}()")
+    def begin(self, *, host: bool = True) -> None:
+        """Write what comes first: the inputs and, unless the host is elsewhere, its numbers and draws."""
         for i, value in enumerate(self.program.inputs):
             if value not in self._fixed:
                 self.lines.append(f"{self.names[value]} = inputs[{i}]")
+        if host:
+            self.host()
+
+    def host(self) -> None:
+        """Write what the host computes before a run: numbers, and arrays of random numbers."""
+        for number in self.program.numbers():
+            self._number(number)
         for draw in self.program.draws:
             self.lines.append(f"seed, draw = {self.constant(draw.generator, 'g')}._next()")
             for value, produce in draw.arrays:
                 self.lines.append(f"{self.names[value]} = {self.constant(produce, 'f')}(seed, draw)")
+
+    def take(self, numbers: Sequence[Number]) -> None:
+        """Write that numbers and drawn arrays are given, as ``numbers`` and ``arrays``."""
+        for i, number in enumerate(numbers):
+            self._numbers[id(number)] = f"n{i}"
+            self.lines.append(f"n{i} = numbers[{i}]")
+        drawn = [value for draw in self.program.draws for value, _ in draw.arrays]
+        self.lines += [f"{self.names[value]} = arrays[{i}]" for i, value in enumerate(drawn)]
+
+    def _number(self, x: Any) -> str:
+        """Return the name of a number, and write the line that computes it where there is none yet."""
+        if not isinstance(x, Number):
+            return self.constant(x)
+        if id(x) not in self._numbers:
+            operands = ", ".join(map(self._number, x.operands))
+            self._numbers[id(x)] = f"n{len(self._numbers)}"
+            self.lines.append(f"{self._numbers[id(x)]} = {self.constant(x.function, 'f')}({operands})")
+        return self._numbers[id(x)]
 
     def text(self, part: Any) -> str:
         """Return the argument of a call."""
@@ -102,13 +124,7 @@ def replay(program: Program) -> Callable[[Sequence[Raw]], Sequence[Raw]]:
     """Return a function of the inputs that runs the program and gives the outputs."""
     source = Source(program)
     source.begin()
-    last = _last_uses(program)
-    for i, call in enumerate(program.calls):
-        source.call(call)
-        done = [source.names[value] for value in last.get(i, ()) if value not in program.constants]
-        if done:
-            source.lines.append(f"del {', '.join(done)}")
-    source.lines.append(f"return [{', '.join(map(source.text, program.outputs))}]")
+    _write_calls(source, [*program.outputs, *program.left])
     run = source.function("inputs")
     if program.device.current is NOTHING:
         return run
@@ -119,6 +135,44 @@ def replay(program: Program) -> Callable[[Sequence[Raw]], Sequence[Raw]]:
             return outputs
 
     return on_device
+
+
+def parted(program: Program) -> tuple[Callable[[], tuple[Any, Any, Any]], Callable[[Any, Any, Any], Sequence[Raw]]]:
+    """Return a program as what the host computes and a pure function, which a library may compile.
+
+    Returns
+    -------
+    host
+        Gives the numbers of the program, its drawn arrays, and the numbers that it leaves.
+    pure
+        A function of the inputs, the numbers and the drawn arrays that gives the outputs.
+    """
+    numbers = [
+        x for call in program.calls for x in leaves_of((call.arguments, call.parameters)) if isinstance(x, Number)
+    ]
+    numbers = list({id(number): number for number in numbers}.values())
+    host = Source(program)
+    host.host()
+    drawn = [host.names[value] for draw in program.draws for value, _ in draw.arrays]
+    lists = ([host.text(x) for x in numbers], drawn, [host.text(x) for x in program.left])
+    host.lines.append("return " + ", ".join(f"[{', '.join(names)}]" for names in lists))
+    pure = Source(program)
+    pure.begin(host=False)
+    pure.take(numbers)
+    _write_calls(pure, program.outputs)
+    return host.function(""), pure.function("inputs, numbers, arrays")
+
+
+def _write_calls(source: Source, results: Sequence[Any]) -> None:
+    """Write the calls, each value forgotten after its last use, and the results."""
+    program = source.program
+    last = _last_uses(program)
+    for i, call in enumerate(program.calls):
+        source.call(call)
+        done = [source.names[value] for value in last.get(i, ()) if value not in program.constants]
+        if done:
+            source.lines.append(f"del {', '.join(done)}")
+    source.lines.append(f"return [{', '.join(map(source.text, results))}]")
 
 
 def _values(program: Program) -> list[Value]:

@@ -53,6 +53,8 @@ _COMPARISONS: Final = {
 _DATA_DEPENDENT: Final = frozenset({"nonzero", "unique_all", "unique_counts", "unique_inverse", "unique_values"})
 """Operations whose results have shapes that depend on values."""
 
+NOTHING: Final = Value((), bool_)
+"""What stands for results that an operation leaves out."""
 _ATOMS: Final = (int, float, bool, complex, str, type(None))
 _UNARY: Final = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_invert"}
 
@@ -107,7 +109,7 @@ class Traced:
         return self.shape[0]
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
+        if name.startswith("_"):
             raise AttributeError(name)
         msg = f"{name} of an array whose values are not known while a program is recorded{_user_line()}"
         raise CompileError(msg)
@@ -187,7 +189,7 @@ class Trace:
     kernels
         The functions that write down what they do.
     guards
-        Conditions on numbers of the host, each with what it was.
+        Conditions on numbers of the host, whose values are what they have to be.
     alive
         The ids of the wrapped arrays that somebody still holds.
     """
@@ -196,7 +198,7 @@ class Trace:
         self.program = Program(device)
         self.device = device
         self.alive: set[int] = set()
-        self.guards: list[tuple[Callable[[], bool], bool]] = []
+        self.guards: list[Number] = []
         self._real = device.kernels
         self.kernels = TracingKernels(self._real, self)
         self._constants: dict[int, tuple[Raw, Value]] = {}
@@ -250,11 +252,11 @@ class Trace:
         result = real(*_plain(args), **_plain(kwargs))
         several = isinstance(result, (tuple, list))
         arrays: list[Any] = list(result) if several else [result]
-        if not arrays or not all(_is_array(x) for x in arrays):
+        if not arrays or not all(x is None or _is_array(x) for x in arrays):
             return result  # a property of shapes and types, such as a data type
-        values = tuple(self._value(x) for x in arrays)
+        values = tuple(NOTHING if x is None else self._value(x) for x in arrays)
         self.program.calls.append(Call(name, arguments, parameters, values, user_line()))
-        wrapped = [Traced(x, value, self) for x, value in zip(arrays, values, strict=True)]
+        wrapped = [None if x is None else Traced(x, v, self) for x, v in zip(arrays, values, strict=True)]
         if not several:
             return wrapped[0]
         form: Any = type(result)
@@ -288,9 +290,10 @@ class Trace:
 
     # ------------------------------------------------------------------------------------------------ what is asked
 
-    def guard(self, condition: Callable[[], bool], holds: bool) -> bool:
-        """Remember that the program is right only where a condition on numbers of the host is what it is now."""
-        self.guards.append((condition, holds))
+    def guard(self, condition: Number) -> bool:
+        """Return a condition on numbers of the host, and remember that the program is right only where it is so."""
+        self.guards.append(condition)
+        holds: bool = condition.value
         return holds
 
     def drawn(self, generator: Any, key: tuple[int, int]) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
+from .._backend import place
 from .._errors import GradientError
 from .._primitive import Sample
 from .._record import primitive
@@ -25,7 +26,7 @@ DEFINITE: Final = ((3, 3),)
 
 def _half_diagonal(x: Any, xp: Namespace) -> Any:
     """Return matrices with their diagonals halved."""
-    return x * (1 - xp.eye(x.shape[-1], dtype=x.dtype, device=x.device) / 2)
+    return x * (1 - xp.eye(x.shape[-1], dtype=x.dtype, device=place(x)) / 2)
 
 
 def _cholesky(dy: Any, y: Any, upper: bool, xp: Namespace) -> Any:
@@ -139,7 +140,7 @@ def _svd_u(dy: Any, u: Any, s: Any, vh: Any, xp: Namespace) -> Any:
     skew = turns - adjoint(turns, xp)
     core = skew * inverse_gaps(s * s, xp) * s[..., None, :]
     if is_complex(skew):  # the phases of the vectors
-        core = core + skew * xp.eye(s.shape[-1], dtype=s.dtype, device=s.device) * (_reciprocal(s, xp)[..., None] / 2)
+        core = core + skew * xp.eye(s.shape[-1], dtype=s.dtype, device=place(s)) * (_reciprocal(s, xp)[..., None] / 2)
     dx = xp.matmul(u, core)
     if u.shape[-2] > u.shape[-1]:
         dx = dx + _off_range(g, u, xp) * _reciprocal(s, xp)[..., None, :]

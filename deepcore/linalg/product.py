@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
+from .._backend import place
 from .._errors import ShapeError
 from .._primitive import Sample
 from .._record import primitive
@@ -33,8 +34,8 @@ cross.vjp(
 def _diagonal(dy: Any, shape: Shape, offset: int, xp: Namespace) -> Any:
     n = dy.shape[-1]
     if not n:
-        return xp.zeros(shape, dtype=dy.dtype, device=dy.device)
-    block = dy[..., None] * xp.eye(n, dtype=dy.dtype, device=dy.device)
+        return xp.zeros(shape, dtype=dy.dtype, device=place(dy))
+    block = dy[..., None] * xp.eye(n, dtype=dy.dtype, device=place(dy))
     row, column = max(-offset, 0), max(offset, 0)
     return xp.scatter(block, shape=shape, key=(..., slice(row, row + n), slice(column, column + n)))
 
@@ -90,7 +91,7 @@ def matrix_power(x: Tensor, n: int, /) -> Tensor:
         msg = f"linalg.matrix_power: x has shape {x.shape}, and powers are those of square matrices"
         raise ShapeError(msg)
     if n == 0:
-        return op.broadcast_to(op.eye(x.shape[-1], dtype=x.dtype, device=x.device), x.shape)
+        return op.broadcast_to(op.eye(x.shape[-1], dtype=x.dtype, device=place(x)), x.shape)
     squares = [op.linalg.inv(x) if n < 0 else x]
     while abs(n) >> len(squares):
         squares.append(op.matmul(squares[-1], squares[-1]))

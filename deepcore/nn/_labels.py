@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from .. import ops
 from .._dtype import int32
 from .._errors import DataError, ShapeError
-from .._tracing import is_tracing
 from ._axis import length_along
 from ._loss import Loss, buffer
+from ._values import can_be_read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,9 +117,7 @@ class LabelLoss(Loss):
             shapes = f"predictions {scores.shape} need labels {wanted}, got {labels.shape}"
             msg = f"{name}: {shapes}{hint}"
             raise ShapeError(msg)
-        # Reading a value costs a transfer elsewhere; there a label out of range shows as an error of the library. The
-        # values of a program that is being recorded are not known.
-        if not labels.device.backend.is_host or labels.size == 0 or is_tracing():
+        if not can_be_read(labels):
             return
         values, classes = labels.numpy(), scores.shape[-1]
         low, high = int(values.min()), int(values.max())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from .. import ops
 from .._errors import ConfigError, DataError, ShapeError
 from ._loss import REDUCTIONS, Loss
+from ._values import can_be_read
 
 if TYPE_CHECKING:
     from .._tensor import Tensor
@@ -113,7 +114,7 @@ class GaussianNLL(Loss):
             choices = f"{mean.shape} or {(*mean.shape[:-1], 1)}"
             msg = f"GaussianNLL: means {mean.shape} need variances of shape {choices}, got {variance.shape}"
             raise ShapeError(msg)
-        if variance.device.backend.is_host and variance.size and float(lowest := variance.detach().min()) < 0.0:
+        if can_be_read(variance) and float(lowest := variance.detach().min()) < 0.0:
             msg = f"GaussianNLL: a variance is {float(lowest):.4g}; predict its logarithm and give dc.exp of that"
             raise DataError(msg)
         # The gradient goes to a variance below eps too, as in PyTorch, or it could never grow.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from .._backend import place
 from .._primitive import Sample
-from .._record import composite
+from .._record import composite, kernel
 
 if TYPE_CHECKING:
     from .._typing import Array, Namespace, Shape
@@ -43,10 +44,12 @@ def _chosen(x: Any, labels: Any, xp: Namespace) -> Any:
     return xp.take_along_axis(x, labels[..., None], axis=-1)
 
 
-def _softmax_cross_entropy(dy: Any, logits: Any, labels: Any, y: Any, xp: Namespace) -> Any:
+@kernel
+def softmax_cross_entropy_vjp(xp: Namespace, dy: Any, logits: Any, labels: Any, y: Any) -> Any:
+    """Return the cotangent of the logits of a softmax cross-entropy."""
     # ln sum_j exp(z_j) is the loss plus the label's logit, so the softmax costs one exponential and no reduction.
     normaliser = y[..., None] + _chosen(logits, labels, xp)
-    classes = xp.arange(logits.shape[-1], dtype=labels.dtype, device=logits.device)
+    classes = xp.arange(logits.shape[-1], dtype=labels.dtype, device=place(logits))
     one_hot = xp.astype(labels[..., None] == classes, logits.dtype)
     return dy[..., None] * (xp.exp(logits - normaliser) - one_hot)
 
@@ -61,15 +64,13 @@ def softmax_cross_entropy(xp: Namespace, logits: Array, labels: Array, /) -> Any
     return (normaliser - _chosen(logits, labels, xp))[..., 0]
 
 
-softmax_cross_entropy.vjp(
-    logits=lambda dy, logits, labels, y, xp: _softmax_cross_entropy(dy, logits, labels, y, xp),
-)
+softmax_cross_entropy.vjp(logits=lambda dy, logits, labels, y, xp: xp.softmax_cross_entropy_vjp(dy, logits, labels, y))
 
 
 def _smoothed_cross_entropy(dy: Any, logits: Any, labels: Any, y: Any, label_smoothing: float, xp: Namespace) -> Any:
     chosen, mean = _chosen(logits, labels, xp), xp.mean(logits, axis=-1, keepdims=True)
     normaliser = y[..., None] + (1 - label_smoothing) * chosen + label_smoothing * mean
-    classes = xp.arange(logits.shape[-1], dtype=labels.dtype, device=logits.device)
+    classes = xp.arange(logits.shape[-1], dtype=labels.dtype, device=place(logits))
     one_hot = xp.astype(labels[..., None] == classes, logits.dtype)
     target = (1 - label_smoothing) * one_hot + label_smoothing / logits.shape[-1]
     return dy[..., None] * (xp.exp(logits - normaliser) - target)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from .._backend import place
 from .._primitive import Sample
 from .._record import composite, primitive
 
@@ -32,7 +33,7 @@ def scatter(xp: Namespace, x: Array, /, *, shape: Shape, key: Any) -> Any:
     r"""Zeros of a shape, with $x$ added at an index; the transpose of reading. $\bar x = \bar y[k]$."""
     if _has_integers(key):
         return _scatter_by_product(x, shape, key, xp)
-    y = xp.zeros(shape, dtype=x.dtype, device=x.device)
+    y = xp.zeros(shape, dtype=x.dtype, device=place(x))
     parts = key if isinstance(key, tuple) else (key,)
     if any(k is None for k in parts):  # the standard assigns to no new axes
         key = tuple(k for k in parts if k is not None) or ...
@@ -55,8 +56,8 @@ def _scatter_by_product(x: Any, shape: Shape, key: Any, xp: Namespace) -> Any:
     It costs the size of the result times that of the operand. Every adapter that can do better replaces `scatter`.
     """
     size = math.prod(shape)
-    places = xp.getitem(xp.reshape(xp.arange(size, device=x.device), shape), key=key)
-    hits = xp.reshape(places, (-1,))[None, :] == xp.arange(size, device=x.device)[:, None]
+    places = xp.getitem(xp.reshape(xp.arange(size, device=place(x)), shape), key=key)
+    hits = xp.reshape(places, (-1,))[None, :] == xp.arange(size, device=place(x))[:, None]
     return xp.reshape(xp.matmul(xp.astype(hits, x.dtype), xp.reshape(x, (-1,))), shape)
 
 
@@ -102,7 +103,7 @@ def _take_along_axis(dy: Any, indices: Any, shape: Shape, axis: int, xp: Namespa
     indices = raw(indices)
     axis %= len(shape)
     key = [
-        indices if i == axis else xp.reshape(raw(xp.arange(n, device=dy.device)), (-1,) + (1,) * (len(shape) - 1 - i))
+        indices if i == axis else xp.reshape(raw(xp.arange(n, device=place(dy))), (-1,) + (1,) * (len(shape) - 1 - i))
         for i, n in enumerate(shape)
     ]
     return xp.scatter(dy, shape=shape, key=tuple(raw(k) for k in key))

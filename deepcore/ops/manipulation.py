@@ -6,6 +6,7 @@ import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
+from .._backend import place
 from .._errors import BoundsError, ShapeError
 from .._primitive import Sample
 from .._record import composite, primitive
@@ -132,7 +133,7 @@ def _repeat(dy: Any, shape: Shape, repeats: Any, axis: int | None, xp: Namespace
         split = (*flat[:i], *((flat[i], repeats) if axis is not None else (-1, repeats)), *flat[i + 1 :])
         return xp.reshape(xp.sum(xp.reshape(dy, split), axis=i + 1), shape)
     n = math.prod(shape) if axis is None else shape[axis]
-    source = xp.repeat(xp.arange(n, device=dy.device), repeats)
+    source = xp.repeat(xp.arange(n, device=place(dy)), repeats)
     whole = (math.prod(shape),) if axis is None else shape
     return xp.reshape(xp.scatter(dy, shape=whole, key=(*(slice(None),) * i, raw(source), ...)), shape)
 

@@ -19,7 +19,8 @@ OVER_TWO: Final = Sample(((2, 3, 4),), parameters={"axis": (0, -1), "keepdims": 
 ALONG: Final = Sample(((3, 4),), parameters={"axis": 1})
 
 
-def _axes(axis: Axis, ndim: int) -> tuple[int, ...]:
+def reduced_axes(axis: Axis, ndim: int) -> tuple[int, ...]:
+    """Return the axes that a reduction is over, counted from the first."""
     if axis is None:
         return tuple(range(ndim))
     return tuple(a % ndim for a in ((axis,) if isinstance(axis, int) else axis))
@@ -27,13 +28,13 @@ def _axes(axis: Axis, ndim: int) -> tuple[int, ...]:
 
 def spread(x: Any, shape: Shape, axis: Axis, xp: Namespace) -> Any:
     """Repeat a reduced array over the axes that were reduced, whether they were kept or not."""
-    axes = _axes(axis, len(shape))
+    axes = reduced_axes(axis, len(shape))
     kept = tuple(1 if i in axes else n for i, n in enumerate(shape))
     return xp.broadcast_to(xp.reshape(x, kept), shape)
 
 
 def _count(shape: Shape, axis: Axis) -> int:
-    return math.prod(shape[i] for i in _axes(axis, len(shape)))
+    return math.prod(shape[i] for i in reduced_axes(axis, len(shape)))
 
 
 @primitive(OVER_ALL, OVER_ONE, OVER_TWO)
@@ -121,7 +122,7 @@ def _shifted(x: Any, n: int, fill: Any, xp: Namespace) -> Any:
 
 def _prod(dy: Any, x: Any, shape: Shape, axis: Axis, xp: Namespace) -> Any:
     """Multiply by the product of the other elements, which is right where elements are zero (y / x would not be)."""
-    axes = _axes(axis, len(shape))
+    axes = reduced_axes(axis, len(shape))
     order = (*(i for i in range(len(shape)) if i not in axes), *axes)
     moved = xp.permute_dims(x, order)
     flat = xp.reshape(moved, (*moved.shape[: len(shape) - len(axes)], _count(shape, axis)))

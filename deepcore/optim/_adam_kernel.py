@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from .._backend import composites
+from .._record import kernel
 
 if TYPE_CHECKING:
     from .._typing import Namespace, Raw
@@ -55,4 +55,4 @@ def adam(
     return parameters + -lr * update, m, v
 
 
-composites[KERNEL] = adam
+kernel(adam, name=KERNEL)

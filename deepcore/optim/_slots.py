@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ._rebind import rebind
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -40,6 +42,52 @@ class VectorSlot:
 
     def handles(self) -> list[Any]:
         return [p._data for p in self.block.parameters]
+
+    def parts(self) -> list[Slot]:
+        """Return slots for the vector and for each parameter, where the library has no views."""
+        return [_WholeSlot(self.block), *(_PartSlot(self.block, i) for i in range(len(self.block.parameters)))]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _WholeSlot:
+    """The vector of the parameters of a block alone."""
+
+    block: Block
+
+    @property
+    def place(self) -> tuple[Any, ...]:
+        return (id(self.block), *(p._node is not None for p in self.block.parameters))
+
+    def get(self) -> Raw:
+        return self.block.flat
+
+    def put(self, value: Raw) -> None:
+        self.block._flat = value
+
+    def handles(self) -> list[Any]:
+        return []
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _PartSlot:
+    """One of the parameters of a block alone."""
+
+    block: Block
+    i: int
+
+    @property
+    def place(self) -> tuple[Any, ...]:
+        return (id(self.block), self.i)
+
+    def get(self) -> Raw:
+        return self.block._views[self.i]
+
+    def put(self, value: Raw) -> None:
+        self.block._views[self.i] = value
+        rebind(self.block.parameters[self.i], value)
+
+    def handles(self) -> list[Any]:
+        return []
 
 
 @dataclass(frozen=True, eq=False, slots=True)

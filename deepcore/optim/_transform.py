@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .._tracing import Number
@@ -67,6 +68,7 @@ class Transform(ABC):
 
     >>> import deepcore as dc
     >>> from dataclasses import dataclass
+    from functools import cached_property
     >>> @dataclass(frozen=True)
     ... class sign(dc.optim.Transform):
     ...     def update(self, updates, state, parameters, step):
@@ -167,7 +169,7 @@ class Chain(Transform):
         for i, part in enumerate(self.parts):
             part.apply(blocks, i)
 
-    @property
+    @cached_property
     def rate(self) -> Rate | None:
         """The first learning rate among the parts."""
         return next((part.rate for part in self.parts if part.rate is not None), None)

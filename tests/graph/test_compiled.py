@@ -101,10 +101,14 @@ def test_a_step_is_bit_for_bit_what_it_is_eagerly(make: Make) -> None:
 def test_a_step_on_every_device(device: Device) -> None:
     eager, other = Net(device=device), Net(device=device)
     compiled = dc.compile(other.step)
+    exact = device.backend.name != "jax"  # XLA computes several operations as one, and rounds once
     for i in range(4):
         x, y = batch(seed=i, device=device)
-        assert compiled(x, y).item() == eager.step(x, y).item()
-    assert repr(other.state()) == repr(eager.state())
+        assert compiled(x, y).item() == pytest.approx(eager.step(x, y).item(), rel=0 if exact else 1e-6)
+    if exact:
+        assert repr(other.state()) == repr(eager.state())
+    for ours, theirs in zip(other.model.parameters(), eager.model.parameters(), strict=True):
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-6)
     assert len(compiled.plans) == 1
 
 

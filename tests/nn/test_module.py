@@ -116,6 +116,25 @@ def test_parameters_are_floating_point() -> None:
     assert nn.Parameter(dc.asarray([1.0])).is_leaf
 
 
+def test_parameters_are_changed_in_place_without_recording_alone() -> None:
+    layer = nn.Dense(2, 1)
+    changes: list[Any] = [lambda p: p.__setitem__(0, 1.0), lambda p: p.__iadd__(1.0)]
+    for change in changes:
+        with pytest.raises(dc.GradientError, match=r"changed in place becomes a result.*no_grad"):
+            change(layer.bias)
+        assert layer.bias is not None
+        assert layer.bias.is_leaf
+        assert layer.bias.tolist() == [0.0]
+        with dc.no_grad():
+            change(layer.bias)
+        assert layer.bias.is_leaf
+        assert layer.bias.requires_grad
+        layer.bias.requires_grad = False
+        change(layer.bias)  # frozen: there is nothing to lose
+        layer.load_state_dict({"weight": np.ones((2, 1)), "bias": np.zeros(1)})
+        layer.bias.requires_grad = True
+
+
 def test_a_module_without_forward_says_so() -> None:
     class Empty(nn.Module):
         pass
