@@ -81,7 +81,7 @@ def _stored(x: NDArray[Any], path: str, arrays: dict[str, NDArray[Any]]) -> dict
     while name in arrays:
         name += "'"
     if x.dtype == np.complex128:
-        arrays[name] = np.stack((x.real, x.imag), axis=-1).copy(order="C")
+        arrays[name] = np.stack((np.real(x), np.imag(x)), axis=-1).copy(order="C")
         return {COMPLEX: name}
     arrays[name] = x.copy(order="C")
     return {ARRAY: name}

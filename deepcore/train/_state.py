@@ -10,7 +10,6 @@ import numpy as np
 
 from .._errors import DeepcoreError, StateError
 from ..checkpoint import generators_in
-from ..nn import Module
 from ..ops.creation import asarray
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ def state_of(trainer: Trainer) -> dict[str, Any]:
     step = trainer.step
     state: dict[str, Any] = {
         "model": step.model.state_dict(),
+        "loss": step.loss.state_dict(),
         "optimizer": step.optimizer.state_dict(),
         "generators": {name: g.state_dict() for name, g in _generators(trainer).items()},
         "progress": trainer.progress.state_dict(),
@@ -34,8 +34,6 @@ def state_of(trainer: Trainer) -> dict[str, Any]:
         "callbacks": {name: callback.state_dict() for name, callback in _numbered_callbacks(trainer)},
         "data": dict(trainer.data_shape),
     }
-    if isinstance(step.loss, Module):
-        state["loss"] = step.loss.state_dict()
     if step.average is not None:
         state["average"] = step.average.state_dict()
     if step.precision is not None:
@@ -71,8 +69,7 @@ def _set(trainer: Trainer, state: Mapping[str, Any]) -> None:
     _check(trainer, state)
     step.model.load_state_dict(state["model"])
     step.optimizer.load_state_dict(state["optimizer"])
-    if isinstance(step.loss, Module):
-        step.loss.load_state_dict(state["loss"])
+    step.loss.load_state_dict(state["loss"])
     if step.average is not None:
         step.average.load_state_dict(state["average"])
     if step.precision is not None:

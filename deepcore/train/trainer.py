@@ -160,6 +160,7 @@ class Trainer:
         self.data_shape: dict[str, int] = {}
         self.is_resumed = self.is_complete = False
         self._stopping = False
+        self._is_loaded = False  # and has not yet moved: an optimizer puts together what was loaded when it first moves
 
     # ---------------------------------------------------------------------------------------------------- training
 
@@ -227,7 +228,7 @@ class Trainer:
         try:
             self._tell("on_fit_start", epochs=epochs, samples=len(loader.dataset))
             if folder is not None and self.is_resumed:
-                restore(self, folder.load())
+                self.load_state_dict(folder.load())
             while self.progress.epoch < epochs and not self._stopping:
                 self._fit_epoch(loader, validating)
             self.is_complete = True
@@ -278,6 +279,7 @@ class Trainer:
             If it does not fit. Nothing has been changed.
         """
         restore(self, state)
+        self._is_loaded = True
 
     def _fit_epoch(self, loader: DataLoader, validating: DataLoader | None) -> None:
         epoch = self.progress.epoch + 1
@@ -334,12 +336,13 @@ class Trainer:
         total = progress.waiting if ends and self._averages else 1.0
         self.batch = batch = asarray(inputs, device=self.device), asarray(targets, device=self.device)
         parts: dict[str, Any] = {"weight": weight, "total": total, "begins": begins, "ends": ends}
-        if self._compiled is None:
+        if self._compiled is None or self._is_loaded:
             loss, prediction = self._eager_step(batch, parts)
         else:
             loss, prediction = self._compiled_step(self._compiled, batch, parts)
         if ends:
             progress.batches_waiting = 0
+            self._is_loaded = False
         return loss, prediction
 
     @property

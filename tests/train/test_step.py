@@ -244,7 +244,7 @@ def test_the_scale_fits_itself_and_steps_that_overflow_are_left_out() -> None:
 )
 def test_options_outside_of_what_is_allowed(options: dict[str, Any]) -> None:
     with pytest.raises(dc.ConfigError, match="MixedPrecision"):
-        MixedPrecision(**{"dtype": "float16", **options})
+        MixedPrecision(options.pop("dtype", "float16"), **options)
 
 
 # ------------------------------------------------------------------------------------------------------------ compiled
