@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -125,6 +126,17 @@ def test_names(tmp_path: Path) -> None:
     store.remove("best", "never")
     assert store.names() == ["last", "epoch 3"]
     assert sorted(path.name for path in store.path.iterdir()) == ["lock", "manifest.json", snapshot_in(store.path).name]
+
+
+def test_files_are_replaced_and_not_written_over(tmp_path: Path) -> None:
+    store = saved(tmp_path)
+    paths = [tmp_path / "manifest.json", *snapshot_in(tmp_path).iterdir()]
+    contents = [path.read_bytes() for path in paths]
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(path.open("rb")) for path in paths]
+        store.save(state(2), names=["last", "best"])
+        assert [file.read() for file in files] == contents  # a reader that came before goes on reading what it opened
+    assert not any(path.exists() for path in paths[1:])
 
 
 def test_other_files_in_the_folder_stay(tmp_path: Path) -> None:
