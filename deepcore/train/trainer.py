@@ -11,7 +11,7 @@ import numpy as np
 
 from .._device import device as find_device
 from .._device import synchronize
-from .._errors import ConfigError, DataError, NumericalError
+from .._errors import ConfigError, DataError, DTypeError, NumericalError
 from .._tape import no_grad
 from ..checkpoint import CheckpointFolder
 from ..data import DataLoader, Dataset
@@ -133,6 +133,8 @@ class Trainer:
         self.device = model.device if device is None else find_device(device)
         self.model = model.to(self.device)
         self.loss = loss.to(self.device)
+        if average is not None:
+            average.load_state_dict(average.state_dict())  # onto the device to which the model has moved
         self.optimizer = optimizer
         self.metrics = list(metrics)
         self.callbacks = sorted(callbacks, key=lambda callback: callback.comes_last)
@@ -141,6 +143,9 @@ class Trainer:
             mixed = None if precision == "float32" else MixedPrecision(precision)
         else:
             mixed = precision
+        if mixed is not None and not self.device.backend.supports(mixed.dtype, self.device.name):
+            msg = f"Trainer: {self.device} has no {mixed.dtype.name}, in which the layers are to compute"
+            raise DTypeError(msg)
         if compile and mixed is not None and mixed.scale is not None:
             msg = "Trainer: a step with a loss scale looks at its gradients, and cannot be compiled; use bfloat16"
             raise ConfigError(msg)
