@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from .._errors import DataError, StorageError
 from .._files import replacing
-from ._files import content_sha256
+from ._files import content_sha256, file_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -30,6 +30,7 @@ def fetch(
     destination: Path,
     *,
     sha256: str,
+    packed: bool = False,
     progress: Progress | None = None,
     timeout: float = 30,
 ) -> None:
@@ -45,6 +46,8 @@ def fetch(
         The file to write, or to replace. Its directory is made where it is missing.
     sha256
         The checksum of the content, decompressed if it is compressed by gzip, in hexadecimal.
+    packed
+        Whether it is rather that of the file as it is.
     progress
         Called with the name of the file, the bytes received, and the bytes expected (None if the mirror does not say):
         first with 0 bytes, and again from 0 where another mirror is tried.
@@ -64,7 +67,7 @@ def fetch(
     reasons: list[str] = []
     for url in urls:
         try:
-            _fetch_one(url, destination, sha256, progress, timeout)
+            _fetch_one(url, destination, sha256, packed, progress, timeout)
         except _MirrorError as error:
             reasons.append(f"  {url}: {error}")
         else:
@@ -80,7 +83,9 @@ def fetch(
     raise StorageError(message)
 
 
-def _fetch_one(url: str, destination: Path, sha256: str, progress: Progress | None, timeout: float) -> None:
+def _fetch_one(
+    url: str, destination: Path, sha256: str, packed: bool, progress: Progress | None, timeout: float
+) -> None:
     """Fetch a file from one mirror and check it, or raise _MirrorError."""
     with replacing(destination) as file, closing(_receive(url, timeout)) as parts:
         for chunk, done, total in parts:
@@ -89,12 +94,13 @@ def _fetch_one(url: str, destination: Path, sha256: str, progress: Progress | No
                 progress(destination.name, done, total)
         file.flush()
         try:
-            found = content_sha256(Path(file.name))
+            found = (file_sha256 if packed else content_sha256)(Path(file.name))
         except DataError as error:
             message = f"sent a damaged gzip file ({error.__cause__})"
             raise _MirrorError(message) from error
         if found != sha256:
-            message = f"sent another file: the SHA-256 of its content is {found}, and {sha256} is expected"
+            what = "it" if packed else "its content"
+            message = f"sent another file: the SHA-256 of {what} is {found}, and {sha256} is expected"
             raise _MirrorError(message)
 
 

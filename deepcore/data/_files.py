@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 import zlib
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._errors import DataError, StorageError
@@ -13,9 +15,10 @@ from .._errors import DataError, StorageError
 if TYPE_CHECKING:
     from collections.abc import Generator
     from io import BufferedIOBase
-    from pathlib import Path
+    from typing import IO
 
 _GZIP_MAGIC = b"\x1f\x8b"  # RFC 1952, section 2.3.1
+_CHUNK = 1 << 20  # bytes
 
 
 @contextmanager
@@ -45,3 +48,31 @@ def content_sha256(path: Path) -> str:
     """Return the SHA-256 checksum of a file's content, decompressed: the same however it was compressed."""
     with reading(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 checksum of a file as it is."""
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        message = f"cannot read {path}: {error.strerror or error}"
+        raise StorageError(message) from error
+
+
+def cache_directory(name: str) -> Path:
+    """Return where a data set is kept unless told otherwise."""
+    if data := os.environ.get("DEEPCORE_DATA"):
+        return Path(data).expanduser() / name
+    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not cache.is_absolute():  # the XDG Base Directory Specification: "consider the path invalid and ignore it"
+        cache = Path.home() / ".cache"
+    return cache / "deepcore" / name
+
+
+def read_bytes(stream: BufferedIOBase | IO[bytes], size: int) -> bytearray:
+    """Read a number of bytes, or as many as there are, taking memory only for those."""
+    data = bytearray()
+    while len(data) < size and (chunk := stream.read(min(size - len(data), _CHUNK))):
+        data += chunk
+    return data

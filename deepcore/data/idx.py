@@ -18,7 +18,7 @@ import numpy as np
 
 from .._errors import DataError
 from .._files import replacing
-from ._files import reading
+from ._files import read_bytes, reading
 
 if TYPE_CHECKING:
     import os
@@ -79,7 +79,7 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
         if isinstance(stream, gzip.GzipFile) and path.is_file() and size > path.stat().st_size * _MAX_RATIO:
             message = f"{says} a gzip file of {path.stat().st_size} bytes cannot hold so many; fetch or make it again"
             raise DataError(message)
-        data = _read(stream, size)
+        data = read_bytes(stream, size)
         if len(data) < size:
             message = f"{says} only {len(data)} follow; fetch or make it again"
             raise DataError(message)
@@ -136,7 +136,7 @@ def write_idx(path: str | os.PathLike[str], array: NDArray[Any]) -> None:
 
 def _read_header(stream: BufferedIOBase, path: Path) -> tuple[np.dtype[Any], tuple[int, ...]]:
     """Return the type and the shape of the array in an IDX file."""
-    magic = _read(stream, 4)
+    magic = read_bytes(stream, 4)
     if len(magic) < 4:
         message = f"{path} is not an IDX file: it has {len(magic)} bytes, and the header begins with 4"
         raise DataError(message)
@@ -147,7 +147,7 @@ def _read_header(stream: BufferedIOBase, path: Path) -> tuple[np.dtype[Any], tup
             f"a type ({', '.join(f'{code:02x}' for code in _DTYPES)}), and a number of dimensions (01 to 40)"
         )
         raise DataError(message)
-    sizes = _read(stream, 4 * ndim)
+    sizes = read_bytes(stream, 4 * ndim)
     if len(sizes) < 4 * ndim:
         message = f"{path} is damaged: its header has {4 + len(sizes)} bytes, and {4 + 4 * ndim} are expected"
         raise DataError(message)
@@ -157,11 +157,3 @@ def _read_header(stream: BufferedIOBase, path: Path) -> tuple[np.dtype[Any], tup
         message = f"{path} is damaged: its header says {dtype.name} of shape {shape}, which no memory can hold"
         raise DataError(message)
     return dtype, shape
-
-
-def _read(stream: BufferedIOBase, size: int) -> bytearray:
-    """Read a number of bytes, or as many as there are, taking memory only for those."""
-    data = bytearray()
-    while len(data) < size and (chunk := stream.read(min(size - len(data), _CHUNK))):
-        data += chunk
-    return data

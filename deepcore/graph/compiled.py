@@ -59,12 +59,12 @@ class Compiled(Generic[P, R]):
         if not kwargs and all(type(x) is Tensor for x in args):
             arguments, objects = cast("tuple[Tensor, ...]", args), len(args)  # the common case, and a short name for it
         else:
-            arguments, form = _taken(args, kwargs)
+            arguments, form = taken(args, kwargs)
             objects = _hashable(form)
         state = self._known
         again = state is not None and self._objects == objects and state.is_as_left()
         if not again or state is None:
-            form = form or _taken(args, kwargs)[1]
+            form = form or taken(args, kwargs)[1]
             state = self._known = State([*self._roots, form])
             state.number = self._structures.setdefault(state.structure(), len(self._structures))
             self._objects = objects
@@ -75,7 +75,7 @@ class Compiled(Generic[P, R]):
             if plan.applies():
                 return self._run(plan, state, arguments, device, again=again and plan is self._last)
         try:
-            return self._recorded(form or _taken(args, kwargs)[1], arguments, state, device, key)
+            return self._recorded(form or taken(args, kwargs)[1], arguments, state, device, key)
         except CompileError:
             if not self.fallback:
                 raise
@@ -128,11 +128,11 @@ class Compiled(Generic[P, R]):
         return result
 
 
-def _taken(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Tensor], Any]:
+def taken(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Tensor], Any]:
     """Return the tensors among arguments, and the arguments with the places of these."""
     arguments: list[Tensor] = []
 
-    def taken(x: Any) -> Any:
+    def leaf(x: Any) -> Any:
         if not isinstance(x, Tensor):
             if device_of(x) is None or not hasattr(x, "shape"):
                 return x
@@ -140,7 +140,7 @@ def _taken(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Tensor],
         arguments.append(x)
         return Result(len(arguments) - 1)
 
-    form = tree_map(taken, (args, kwargs), model=itself)
+    form = tree_map(leaf, (args, kwargs), model=itself)
     return arguments, form
 
 

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
+
+from .._backend import composites
+from .._dtype import DType
+from .program import Call, Program, Value, mapped
+from .trace import Trace
 
 if TYPE_CHECKING:
-    from .program import Call, Program, Value
+    from collections.abc import Callable, Container
+
+    from .._typing import Raw
+
+ELEMENTARY: Final = frozenset({"getitem", "setitem"})
+"""Composites that are written ``x[key]`` and ``x[key] = value``, which a trace records as themselves."""
 
 
 def cleaned(program: Program) -> Program:
@@ -19,3 +30,110 @@ def cleaned(program: Program) -> Program:
             needed.update(call.operands())
     constants = {value: array for value, array in program.constants.items() if value in needed}
     return replace(program, calls=kept[::-1], constants=constants)
+
+
+def expanded(program: Program, *, keep: Container[str] | Callable[[Call], bool] = ()) -> Program:
+    """Return a program in which calls of deepcore's own operations are the calls that these are made of.
+
+    A composite has a body in terms of the standard. It is recorded on arrays of the shapes of the call, with values of
+    no meaning, which costs the time and the memory of one run. What a body makes of constants alone is a constant.
+
+    Parameters
+    ----------
+    program
+        The program.
+    keep
+        The operations that stay single calls: their names, or a function of a call that says whether it stays.
+
+    Examples
+    --------
+    >>> import deepcore as dc
+    >>> from deepcore import graph
+    >>> program = graph.traced(dc.silu, dc.ones(3))
+    >>> print(graph.expanded(program, keep={"sigmoid"}))
+    input %0: float32[3]  # x
+    %1: float32[3] = sigmoid(%0)
+    %2: float32[3] = multiply(%0, %1)
+    return %2
+    """
+    expansion = _Expansion(program, keep if callable(keep) else lambda call: call.operation in keep)
+    return cleaned(expansion.result())
+
+
+class _Expansion:
+    """An expansion under way."""
+
+    def __init__(self, program: Program, keep: Callable[[Call], bool]) -> None:
+        self.program = program
+        self.keep = keep
+        self.constants = dict(program.constants)
+        self.calls: list[Call] = []
+        self.known: dict[Value, Value] = {}  # the results of calls that were expanded
+
+    def result(self) -> Program:
+        for call in self.program.calls:
+            self._add(call)
+        outputs = [self._now(value) for value in self.program.outputs]
+        return replace(self.program, calls=self.calls, constants=self.constants, outputs=outputs)
+
+    def _now(self, x: Any) -> Any:
+        return self.known.get(x, x) if isinstance(x, Value) else x
+
+    def _add(self, call: Call) -> None:
+        name = call.operation
+        stays = name in ELEMENTARY or name not in composites or self.keep(call)
+        call = replace(call, arguments=mapped(call.arguments, self._now), parameters=mapped(call.parameters, self._now))
+        if stays:
+            self.calls.append(call)
+            return
+        inside, results = self._body(call)
+        for part in inside:
+            self._add(replace(part, where=call.where, layer=call.layer))
+        for before, after in zip(call.results, results, strict=True):
+            self.known[before] = now = self._now(after)
+            now.name = now.name or before.name
+
+    def _body(self, call: Call) -> tuple[list[Call], list[Value]]:
+        """Return the calls that a call is made of, and their results."""
+        device = self.program.device
+        trace = Trace(device)
+        wrapped: dict[Value, Any] = {}
+        outside: dict[Value, Value] = {}
+
+        def given(x: Any) -> Any:
+            if isinstance(x, DType):
+                return device.backend.raw_dtype(x)
+            if not isinstance(x, Value):
+                return x
+            if x in self.constants:
+                return self.constants[x]
+            if x not in wrapped:
+                wrapped[x] = trace.input(self._array(x))
+                outside[trace.program.inputs[-1]] = x
+            return wrapped[x]
+
+        with warnings.catch_warnings(), device.current:
+            warnings.simplefilter("ignore")  # the values mean nothing
+            arguments, parameters = mapped(call.arguments, given), mapped(call.parameters, given)
+            found = composites[call.operation](trace.kernels, *arguments, **parameters)
+        results = [trace.value(x) for x in (found if isinstance(found, (tuple, list)) else [found])]
+        known = {id(array): value for value, array in self.constants.items()}
+        for value, array in trace.program.constants.items():
+            outside[value] = known.get(id(array), value)
+            self.constants[outside[value]] = array
+
+        def renamed(x: Any) -> Any:
+            return outside.get(x, x) if isinstance(x, Value) else x
+
+        inside = [
+            replace(part, arguments=mapped(part.arguments, renamed), parameters=mapped(part.parameters, renamed))
+            for part in trace.program.calls
+        ]
+        return inside, [renamed(x) for x in results]
+
+    def _array(self, value: Value) -> Raw:
+        """Return an array of the shape of a value: halves, at which most functions are defined, and zeros to count."""
+        device = self.program.device
+        fill: Any = 0.5 if value.dtype.is_inexact else 0
+        dtype = device.backend.raw_dtype(value.dtype)
+        return device.kernels.full(value.shape, fill, dtype=dtype, device=device.raw)

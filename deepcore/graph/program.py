@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .._tracing import Number
+from ._picture import drawn, program_picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,6 +71,8 @@ class Call:
         The values it computes.
     where
         The line of the user's program that asked for it.
+    layer
+        The path and the kind of the layer that it is part of, where that is known.
     """
 
     operation: str
@@ -77,6 +80,7 @@ class Call:
     parameters: dict[str, Any]
     results: tuple[Value, ...]
     where: str = ""
+    layer: str = ""
 
     def operands(self) -> Iterator[Value]:
         """Yield the values that it is given."""
@@ -125,6 +129,8 @@ class Program:
     updates
         The outputs that are the state of the next run, by position, each with the position of the input that it is
         then.
+    initial
+        The arrays that state had when it was recorded, where the program is that of a function that was not compiled.
     """
 
     device: Device
@@ -136,6 +142,7 @@ class Program:
     left: list[Any] = field(default_factory=list[Any])
     n_state: int = 0
     updates: list[tuple[int, int]] = field(default_factory=list[Any])
+    initial: dict[Value, Raw] = field(default_factory=dict[Value, Any])
 
     def numbers(self) -> list[Number]:
         """Return the numbers that Python computes before every run, each once."""
@@ -149,6 +156,9 @@ class Program:
 
     def __str__(self) -> str:
         return written(self)
+
+    def _repr_svg_(self) -> str:
+        return drawn(program_picture(self))
 
 
 def leaves_of(part: Any) -> Iterator[Any]:

@@ -11,7 +11,7 @@ from .._tracing import Number, value_of
 from ..tree import itself, tree_map
 from .passes import cleaned
 from .plan import Plan, Result
-from .program import Value
+from .program import Program, Value
 from .replay import replay
 from .state import State
 from .trace import Trace, Traced
@@ -91,25 +91,36 @@ class Recording:
         """Whether the state has the form that it had before, so that the program can be run again."""
         return self.final == self.structure
 
-    def plan(self) -> Plan:
-        """Return the program, ready to run."""
+    def values(self) -> list[tuple[Slot, Value]]:
+        """Return the inputs of the program that are state, each with its place."""
+        return [(slot, x) for slot, _ in self.before if isinstance(x := self.given.get(slot.place), Value)]
+
+    def program(self) -> Program:
+        """Return the program: its outputs are first the state that was written, and then the results."""
         program = self.trace.program
-        written = [(slot, x) for slot, x in self.after if isinstance(x, Value) and self.given.get(slot.place) is not x]
-        numbers = [
-            (slot, x)
-            for slot, x in self.after
-            if x is not None and not isinstance(x, Value) and self.given.get(slot.place) is not x
-        ]
+        written = self._changed(arrays=True)
         program.outputs = [*(x for _, x in written), *self.results]
         arrays = [slot for slot, value in self.before if value is not None and not isinstance(value, (int, float))]
         places = {slot.place: i for i, slot in enumerate(arrays)}
-        program.left = [x for _, x in numbers]
+        program.left = [x for _, x in self._changed(arrays=False)]
         program.n_state = len(arrays)
         program.updates = [(o, places[slot.place]) for o, (slot, _) in enumerate(written) if slot.place in places]
-        program = cleaned(program)
+        return cleaned(program)
+
+    def plan(self) -> Plan:
+        """Return the program, ready to run."""
+        program = self.program()
         run = program.device.backend.executor(program) or replay(program)
-        slots = [slot for slot, _ in written]
-        return Plan(program, run, self.trace.guards, slots, [slot for slot, _ in numbers], self.form)
+        slots, numbers = ([slot for slot, _ in self._changed(arrays=arrays)] for arrays in (True, False))
+        return Plan(program, run, self.trace.guards, slots, numbers, self.form)
+
+    def _changed(self, *, arrays: bool) -> list[tuple[Slot, Any]]:
+        """Return the slots that have another array than before, or another number, and what they have."""
+        return [
+            (slot, x)
+            for slot, x in self.after
+            if x is not None and isinstance(x, Value) is arrays and self.given.get(slot.place) is not x
+        ]
 
 
 def _written(value: Any, trace: Trace) -> Any:

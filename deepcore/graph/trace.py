@@ -192,6 +192,8 @@ class Trace:
         Conditions on numbers of the host, whose values are what they have to be.
     alive
         The ids of the wrapped arrays that somebody still holds.
+    layers
+        What layers are called, by their ids: calls in their ``forward`` are said to be part of them.
     """
 
     def __init__(self, device: Device) -> None:
@@ -199,6 +201,7 @@ class Trace:
         self.device = device
         self.alive: set[int] = set()
         self.guards: list[Number] = []
+        self.layers: dict[int, str] = {}
         self._real = device.kernels
         self.kernels = TracingKernels(self._real, self)
         self._constants: dict[int, tuple[Raw, Value]] = {}
@@ -255,12 +258,23 @@ class Trace:
         if not arrays or not all(x is None or _is_array(x) for x in arrays):
             return result  # a property of shapes and types, such as a data type
         values = tuple(NOTHING if x is None else self._value(x) for x in arrays)
-        self.program.calls.append(Call(name, arguments, parameters, values, user_line()))
+        self.program.calls.append(Call(name, arguments, parameters, values, user_line(), self._layer()))
         wrapped = [None if x is None else Traced(x, v, self) for x, v in zip(arrays, values, strict=True)]
         if not several:
             return wrapped[0]
         form: Any = type(result)
         return form(*wrapped) if hasattr(form, "_fields") else form(wrapped)
+
+    def _layer(self) -> str:
+        """Return what the innermost layer is called whose ``forward`` is running."""
+        frame: FrameType | None = sys._getframe(1) if self.layers else None
+        while frame is not None:
+            if frame.f_code.co_name == "forward":
+                name = self.layers.get(id(frame.f_locals.get("self")))
+                if name is not None:
+                    return name
+            frame = frame.f_back
+        return ""
 
     def _written(self, part: Any, found: list[Any]) -> Any:
         """Return arguments as the program has them, and collect what is not constant."""

@@ -10,6 +10,7 @@ from .._errors import ConfigError, DataError, DTypeError, ShapeError
 from .._tensor import Tensor
 from ._cell import TIME_FIRST_HINT, Cell, check_input, unpacked
 from ._module import Module
+from ._values import can_be_read
 from .dropout import Dropout
 
 if TYPE_CHECKING:
@@ -140,8 +141,7 @@ class Recurrent(Module, Generic[C]):
             hint = TIME_FIRST_HINT if ends.shape == (steps,) else ""
             msg = f"{self!r}: {samples} sequences need lengths of shape ({samples},), got {ends.shape}{hint}"
             raise ShapeError(msg)
-        # Reading a value costs a transfer elsewhere.
-        if ends.device.backend.is_host and samples:
+        if can_be_read(ends) and samples:
             low, high = int(ends.numpy().min()), int(ends.numpy().max())
             if low < 0 or high > steps:
                 hint = TIME_FIRST_HINT if low >= 0 and high <= samples else ""

@@ -312,9 +312,10 @@ class Trainer:
         if progress.batch == 0:
             for metric in self.metrics:
                 metric.reset()
-        loader.resume_at(progress.order, progress.batch)
+        done = progress.batch == len(loader)  # and only what ends an epoch was not, when the snapshot was taken
+        loader.resume_at(progress.order + done, 0 if done else progress.batch)
         progress.begin_epoch()
-        for inputs, targets in loader:
+        for inputs, targets in () if done else loader:
             loss, prediction = self._stepped(inputs, targets, last=progress.batch + 1 == len(loader))
             progress.add(loss, len(inputs))
             for metric in self.metrics:

@@ -127,3 +127,20 @@ def test_n_classes() -> None:
     for targets in (np.zeros(2), np.array([-1, 0])):
         with pytest.raises(DataError, match="no classes"):
             _ = Dataset(np.zeros(2), targets).n_classes
+
+
+def test_a_million_classes() -> None:
+    data = Dataset(np.zeros(1_000_000, np.uint8), np.arange(1_000_000))
+    assert data.n_classes == 1_000_000
+    data.check_labels(1_000_000)
+    with pytest.raises(DataError, match="the first is 999999 in sample 999999"):
+        data.check_labels(999_999)
+
+
+def test_one_sample() -> None:
+    data = Dataset(np.ones((1, 2)), np.zeros(1, int))
+    data.check_finite()
+    data.check_labels(1)
+    assert data.n_classes == len(data.subset([0])) == len(data.subset(slice(1))) == 1
+    with pytest.raises(ConfigError, match="of 1 samples"):
+        data.split(0.5, 0.5)

@@ -96,20 +96,3 @@ def test_epochs_out_of_range() -> None:
 def test_nothing_to_serve() -> None:
     with pytest.raises(ConfigError, match=r"4 samples, fewer than batch_size=5"):
         DataLoader(make(4), batch_size=5, drop_last=True)
-
-
-@pytest.mark.parametrize("batch", [0, 1, 3, 4])
-def test_resuming_in_an_epoch_gives_the_rest_of_it(batch: int) -> None:
-    dataset = Dataset(np.arange(14.0), np.arange(14))
-    served, resumed = (DataLoader(dataset, batch_size=4, shuffle=True, seed=3) for _ in range(2))
-    served.epoch = 5
-    rest = [y.tolist() for _, y in served][batch:]
-    resumed.resume_at(5, batch)
-    assert [y.tolist() for _, y in resumed] == rest
-    assert resumed.epoch == 6
-    assert [y.tolist() for _, y in resumed] == [y.tolist() for _, y in served]  # the next one is whole
-
-
-def test_there_is_no_batch_after_the_last() -> None:
-    with pytest.raises(ConfigError, match="has 4 batches, so none can be resumed at 5"):
-        DataLoader(Dataset(np.arange(14.0), np.arange(14)), batch_size=4).resume_at(0, 5)

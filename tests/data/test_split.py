@@ -92,3 +92,40 @@ def test_data_that_cannot_be_split() -> None:
         train_test_split(make([0.5, 0.5]), test_size=1, stratify=True)
     with pytest.raises(ConfigError, match="test_size from 2 to 2"):
         train_test_split(make([0, 0, 1, 1]), test_size=1, stratify=True)
+
+
+@pytest.mark.parametrize("stratify", [False, True])
+@pytest.mark.parametrize("sizes", [(0.6, 0.3, 0.1), (50, 30, 20), (0.5, 0.5), (0.25, 0.25, 0.25, 0.25)])
+def test_several_parts_are_the_whole(sizes: tuple[float, ...], stratify: bool) -> None:
+    data = make(np.arange(100) % 5)
+    parts = data.split(*sizes, seed=1, stratify=stratify)
+    assert [len(part) for part in parts] == [round(size * 100) if size < 1 else size for size in sizes]
+    np.testing.assert_array_equal(np.sort(np.concatenate([part.inputs for part in parts])), np.arange(100))
+    for part in parts:
+        np.testing.assert_array_equal(part.inputs % 5, part.targets)
+        if stratify:
+            assert np.abs(np.bincount(part.targets, minlength=5) - len(part) / 5).max() < 1
+    again = data.split(*sizes, seed=2, stratify=stratify)
+    assert not np.array_equal(again[0].inputs, parts[0].inputs)
+
+
+@given(counts=st.lists(st.integers(3, 12), min_size=1, max_size=5), data=st.data())
+def test_three_stratified_parts_have_every_class(counts: list[int], data: st.DataObject) -> None:
+    labels, n, c = np.repeat(np.arange(len(counts)), counts), sum(counts), len(counts)
+    first = data.draw(st.integers(c, n - 2 * c))
+    second = data.draw(st.integers(c, n - first - c))
+    for part in make(labels).split(first, second, n - first - second, stratify=True):
+        assert np.bincount(part.targets, minlength=c).min() >= 1
+
+
+@pytest.mark.parametrize(
+    "sizes", [(), (1.0,), (10,), (0.5, 0.6), (5, 6), (0, 10), (-1, 11), (1.0, 0.0), (0.99, 0.01), ("a", "b"), (True, 9)]
+)
+def test_sizes_that_do_not_add_up(sizes: Any) -> None:
+    with pytest.raises(ConfigError, match="size"):
+        make(np.zeros(10, int)).split(*sizes)
+
+
+def test_a_class_that_is_too_small_for_three_parts() -> None:
+    with pytest.raises(DataError, match=r"class 1 .* 2 samples only, which cannot be in all 3 parts"):
+        make([0, 0, 0, 0, 1, 1]).split(2, 2, 2, stratify=True)

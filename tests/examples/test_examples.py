@@ -263,6 +263,14 @@ def test_mnist_reaches_97_percent(example: Load) -> None:
     assert example("mnist").main(str(mnist_folder())) > 0.97
 
 
+@pytest.mark.exhaustive
+def test_a_network_is_an_estimator(example: Load) -> None:
+    pytest.importorskip("sklearn")
+    figures = example("scikit_learn").main()
+    assert figures["units"] == 64
+    assert figures["network"] > figures["logistic regression"] > 0.96
+
+
 # ------------------------------------------------------------------------------------------------------- all of them
 
 
@@ -279,8 +287,8 @@ def test_the_documentation_names_examples_that_are_there() -> None:
     "name", [pytest.param(name, marks=[] if name == "xor" else [pytest.mark.exhaustive]) for name in NAMES]
 )
 def test_examples_run_as_scripts(name: str) -> None:
-    if name == "consumers":
-        pytest.importorskip("scipy")
+    if name in {"consumers", "scikit_learn"}:
+        pytest.importorskip("scipy" if name == "consumers" else "sklearn")
     arguments = [mnist_folder()] if name == "mnist" else []
     command: list[str | Path] = [sys.executable, "-W", "error", ROOT / "examples" / f"{name}.py", *arguments]
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}

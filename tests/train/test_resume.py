@@ -282,6 +282,15 @@ def test_a_loader_goes_on_with_its_own_epochs(tmp_path: Path) -> None:
     assert result(trainer(Checkpoint(tmp_path)), resume=True) == expected
 
 
+def test_a_snapshot_after_the_last_batch_of_an_epoch(tmp_path: Path, whole: str) -> None:
+    run = trainer(Checkpoint(tmp_path, every_batches=8), Stop(16, LookupError("between batch and epoch")))
+    with pytest.raises(LookupError, match="between"):
+        fit(run)
+    assert CheckpointFolder(tmp_path).load()["progress"]["batch"] == 8
+    again = trainer(Checkpoint(tmp_path))
+    assert digest(again, fit(again, resume=True)) == whole
+
+
 def test_a_complete_run_is_resumed_without_training(tmp_path: Path, whole: str) -> None:
     fit(trainer(Checkpoint(tmp_path)))
     again = trainer(Checkpoint(tmp_path), Stop(1, LookupError("it trains")))
