@@ -24,12 +24,29 @@ def replacing(destination: Path) -> Generator[BinaryIO]:
     try:
         with partial.open("xb") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
+            synchronize(file)
         partial.replace(destination)
+        synchronize_folder(destination.parent)
     except OSError as error:
         message = f"cannot save to {destination}: {error.strerror or error}"
         raise StorageError(message) from error
     finally:
         with suppress(OSError):
             partial.unlink()
+
+
+def synchronize(file: BinaryIO) -> None:
+    """Wait until what was written to a file is on the disk."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def synchronize_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk, where a system can say so."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -10,6 +10,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from ..train import Callback
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import Console
 
     from ..train import Trainer
@@ -49,7 +51,7 @@ class TrainingProgress(Callback):
         if self.bar is not None:
             self.bar.update(self.task, description=f"epoch {epoch}/{self.epochs}")
 
-    def on_batch_end(self, trainer: Trainer, batch: int, values: dict[str, float]) -> None:
+    def on_batch_end(self, trainer: Trainer, batch: int, values: Mapping[str, float]) -> None:
         """Move the bar, though not more often than the eye can follow."""
         now = time.monotonic()
         if self.bar is None or now - self.drawn < _REDRAW_SECONDS:
@@ -71,7 +73,7 @@ class TrainingProgress(Callback):
             self.bar.stop()
 
 
-def _line(values: dict[str, float]) -> str:
+def _line(values: Mapping[str, float]) -> str:
     parts = [f"loss {values['loss']:.4f}"]
     if "accuracy" in values:
         parts.append(f"accuracy {values['accuracy']:.2%}")

@@ -14,6 +14,7 @@ from deepcore.random import Generator
 from deepcore.train import Callback, History, SaveWeights, Trainer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -241,7 +242,7 @@ class Log(Callback):
     def on_epoch_start(self, trainer: Trainer, epoch: int) -> None:
         self.events.append(f"{self.name}: epoch {epoch}")
 
-    def on_batch_end(self, trainer: Trainer, batch: int, values: dict[str, float]) -> None:
+    def on_batch_end(self, trainer: Trainer, batch: int, values: Mapping[str, float]) -> None:
         assert {"loss", "accuracy", "samples", "samples_per_second"} == set(values)
         self.events.append(f"{self.name}: batch {batch}, {values['samples']} samples")
 
@@ -262,7 +263,7 @@ class Raises(Callback):
     def on_epoch_start(self, trainer: Trainer, epoch: int) -> None:
         self.epoch = epoch
 
-    def on_batch_end(self, trainer: Trainer, batch: int, values: dict[str, float]) -> None:
+    def on_batch_end(self, trainer: Trainer, batch: int, values: Mapping[str, float]) -> None:
         if (self.epoch, batch) == self.when:
             raise self.error
 

@@ -13,15 +13,15 @@ import safetensors
 from safetensors import SafetensorError
 from safetensors.numpy import save
 
-from ._errors import DataError, StorageError
-from ._files import replacing
+from .._errors import DataError, StorageError
+from .._files import replacing
 
 if TYPE_CHECKING:
     import os
 
     from numpy.typing import NDArray
 
-    from .nn import Module
+    from ..nn import Module
 
 FORMAT = {"format": "deepcore weights 1"}  # one entry: safetensors writes several in random order
 _deserialize: Any = safetensors.deserialize  # it has no types
@@ -109,8 +109,17 @@ def replace_file(path: str | os.PathLike[str], content: bytes) -> None:
         file.write(content)
 
 
-def load_weights(path: str | os.PathLike[str], model: Module) -> None:
+def load_weights(path: str | os.PathLike[str], model: Module, *, strict: bool = True) -> None:
     """Set the parameters and buffers of a model from a file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    model
+        The model.
+    strict
+        Whether every name must be in both. If not, what is in only one of them is left alone.
 
     Raises
     ------
@@ -121,20 +130,33 @@ def load_weights(path: str | os.PathLike[str], model: Module) -> None:
     StateError
         If it does not fit the model.
     """
+    model.load_state_dict(read_arrays(path), strict=strict)
+
+
+def read_arrays(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a safetensors file by name. They cannot be written to.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be read.
+    DataError
+        If it is no safetensors file, or is damaged.
+    """
     try:
         content = Path(path).read_bytes()
     except OSError as error:
         msg = f"cannot read {path}: {error.strerror or error}"
         raise StorageError(msg) from error
     try:
-        arrays = _arrays(content)
+        return arrays_in(content)
     except (SafetensorError, ValueError, KeyError) as error:
         msg = f"{path} is not a safetensors file, or is damaged: {error}"
         raise DataError(msg) from error
-    model.load_state_dict(arrays)
 
 
-def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
+def arrays_in(content: bytes) -> dict[str, NDArray[Any]]:
+    """Return the arrays in the content of a safetensors file by name."""
     return {
         name: np.frombuffer(entry["data"], _TYPES[entry["dtype"]]).reshape(entry["shape"])
         for name, entry in _deserialize(content)
