@@ -15,7 +15,7 @@ from .compiled import taken
 from .plan import Result
 from .recording import Recording
 from .state import State
-from .trace import Trace
+from .trace import Trace, check_released
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -74,10 +74,10 @@ def traced(function: Callable[..., Any], /, *examples: Any, training: bool = Fal
         recording.undo()
     program = recording.program()
     _name(program, recording, _argument_names(function, form), _paths(function))
-    trace = recording.trace
+    alive = recording.trace.alive
     del recording
     state.slots.clear()
-    trace.check_released()
+    check_released(alive)
     return _without_unused_state(program)
 
 

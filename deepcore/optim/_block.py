@@ -126,6 +126,7 @@ class Block:
         self.hold(xp.astype(flat, self.dtype) if self.is_narrow else flat)
         self.count = self.now.count
         self.updates = self.moved = self._values = None
+        del self.now
 
     def _added(self, xp: Namespace) -> Raw:
         with self.device.current:
