@@ -101,6 +101,10 @@ class Kernels(dict[str, "Kernel"]):
         setattr(self, name, kernel)  # the next `xp.name` does not come here
         return kernel
 
+    def __setitem__(self, name: str, kernel: Kernel) -> None:
+        self.__dict__.pop(name, None)
+        super().__setitem__(name, kernel)
+
 
 class Backend(ABC):
     """One array library. Subclasses are the adapters; ordinary operations never appear in them.
