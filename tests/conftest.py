@@ -25,6 +25,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="NAME",
         help="run the tests on this device; may be given several times (default: every installed array library)",
     )
+    parser.addoption(
+        "--only-device",
+        action="store_true",
+        help="leave out the tests that no device is given to: they are the same everywhere",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--only-device"):
+        others = [item for item in items if "device" not in getattr(item, "fixturenames", ())]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if "device" in getattr(item, "fixturenames", ())]
 
 
 def pytest_configure(config: pytest.Config) -> None:
