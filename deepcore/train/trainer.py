@@ -165,7 +165,6 @@ class Trainer:
         self.data_shape: dict[str, int] = {}
         self.is_resumed = self.is_complete = False
         self._stopping = False
-        self._is_loaded = False  # and has not yet moved: an optimizer puts together what was loaded when it first moves
 
     # ---------------------------------------------------------------------------------------------------- training
 
@@ -284,7 +283,6 @@ class Trainer:
             If it does not fit. Nothing has been changed.
         """
         restore(self, state)
-        self._is_loaded = True
 
     def _fit_epoch(self, loader: DataLoader, validating: DataLoader | None) -> None:
         epoch = self.progress.epoch + 1
@@ -342,13 +340,12 @@ class Trainer:
         total = progress.waiting if ends and self._averages else 1.0
         self.batch = batch = asarray(inputs, device=self.device), asarray(targets, device=self.device)
         parts: dict[str, Any] = {"weight": weight, "total": total, "begins": begins, "ends": ends}
-        if self._compiled is None or self._is_loaded:
+        if self._compiled is None:
             loss, prediction = self._eager_step(batch, parts)
         else:
             loss, prediction = self._compiled_step(self._compiled, batch, parts)
         if ends:
             progress.batches_waiting = 0
-            self._is_loaded = False
         return loss, prediction
 
     @property
