@@ -17,7 +17,7 @@ class Transformer(nn.Module):
     """Digits to logits of digits: an embedding, positions, two encoder layers, and a linear map of each position."""
 
     def __init__(self, features: int = 64, heads: int = 4, layers: int = 2) -> None:
-        self.embedding = nn.Dense(DIGITS, features, use_bias=False)
+        self.embedding = nn.Embedding(DIGITS, features, initializer="glorot_uniform")
         self.positions = nn.LearnedEncoding(LENGTH, features)
         layer = nn.TransformerEncoderLayer(features, heads, 2 * features, dropout=0.0, norm_first=True)
         self.encoder = nn.TransformerEncoder(layer, layers, norm=nn.LayerNorm(features))
@@ -25,8 +25,7 @@ class Transformer(nn.Module):
 
     def forward(self, digits: dc.Tensor) -> dc.Tensor:
         """Return logits of shape (sequences, positions, digits)."""
-        one_hot = dc.astype(digits[:, :, None] == dc.arange(DIGITS), dc.float32)
-        return self.head(self.encoder(self.positions(self.embedding(one_hot))))
+        return self.head(self.encoder(self.positions(self.embedding(digits))))
 
 
 def batch(task: str, n: int, generator: random.Generator) -> tuple[dc.Tensor, dc.Tensor]:
@@ -58,5 +57,7 @@ def main(task: str = "reverse", steps: int | None = None) -> float:
 
 if __name__ == "__main__":
     chosen = sys.argv[1] if len(sys.argv) > 1 else "reverse"
+    if chosen not in STEPS:
+        sys.exit(f"usage: python examples/transformer_reverse.py [{'|'.join(STEPS)}]")
     accuracy = main(chosen, *map(int, sys.argv[2:3]))
     print(f"{chosen}: {accuracy:.1%} of 1000 fresh sequences are right in every position")
