@@ -7,8 +7,7 @@ gradient descent is one transform, multiplication by $-\eta$, and every other me
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .._tracing import Number
@@ -156,6 +155,11 @@ class Chain(Transform):
     """
 
     parts: tuple[Transform, ...]
+    _rate: Rate | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        found = next((part.rate for part in self.parts if part.rate is not None), None)
+        object.__setattr__(self, "_rate", found)  # every step asks for it
 
     def __iter__(self) -> Iterator[Transform]:
         return iter(self.parts)
@@ -169,10 +173,10 @@ class Chain(Transform):
         for i, part in enumerate(self.parts):
             part.apply(blocks, i)
 
-    @cached_property
+    @property
     def rate(self) -> Rate | None:
         """The first learning rate among the parts."""
-        return next((part.rate for part in self.parts if part.rate is not None), None)
+        return self._rate
 
     def with_rate(self, rate: Rate) -> Chain:
         """Return the chain with another learning rate in every part that has one."""
