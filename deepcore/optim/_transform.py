@@ -67,7 +67,6 @@ class Transform(ABC):
 
     >>> import deepcore as dc
     >>> from dataclasses import dataclass
-    from functools import cached_property
     >>> @dataclass(frozen=True)
     ... class sign(dc.optim.Transform):
     ...     def update(self, updates, state, parameters, step):
