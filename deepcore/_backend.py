@@ -62,8 +62,8 @@ class Library:
         self._name = name
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") and name != "__version__":
-            raise AttributeError(name)  # whoever looks what kind of object this is wants no library imported
+        if name == "__wrapped__":
+            raise AttributeError(name)  # who looks what kind of object this is wants no library imported
         value = getattr(importlib.import_module(self._name), name)
         setattr(self, name, value)
         return value
