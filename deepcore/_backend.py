@@ -56,15 +56,30 @@ class Extension:
 
 
 class Library:
-    """A module that is imported when something of it is first used, so that an adapter can be loaded without it."""
+    """A module that is imported when something of it is first used, so that what needs it can be loaded without it.
 
-    def __init__(self, name: str) -> None:
+    Parameters
+    ----------
+    name
+        The module.
+    needs
+        What a BackendError is to say where it is not installed.
+    """
+
+    def __init__(self, name: str, *, needs: str = "") -> None:
         self._name = name
+        self._needs = needs
 
     def __getattr__(self, name: str) -> Any:
         if name == "__wrapped__":
             raise AttributeError(name)  # who looks what kind of object this is wants no library imported
-        value = getattr(importlib.import_module(self._name), name)
+        try:
+            value = getattr(importlib.import_module(self._name), name)
+        except ImportError as error:
+            if not self._needs:
+                raise
+            msg = f"{self._needs} ({error})"
+            raise BackendError(msg) from error
         setattr(self, name, value)
         return value
 

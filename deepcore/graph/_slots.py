@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from .._tape import Leaf
 from .._tensor import Tensor, make
@@ -12,29 +13,31 @@ if TYPE_CHECKING:
     from .._typing import Raw
 
 
-class Slot(Protocol):
+class Slot(ABC):
     """A place where state is kept."""
 
+    __slots__ = ()
+
     @property
+    @abstractmethod
     def place(self) -> tuple[Any, ...]:
         """What tells it from other places."""
-        ...
 
+    @abstractmethod
     def get(self) -> Any:
         """Return what is there: an array, a number or None."""
-        ...
 
+    @abstractmethod
     def put(self, value: Any) -> None:
         """Set what is there."""
-        ...
 
     def handles(self) -> list[Any]:
         """Return the objects by which somebody could hold the array that is there, besides the array."""
-        ...
+        return []
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class TensorSlot:
+class TensorSlot(Slot):
     """The array of a tensor."""
 
     tensor: Tensor
@@ -53,12 +56,9 @@ class TensorSlot:
         if tensor._node is not None:
             tensor._node = Leaf(value, tensor._device, tensor)
 
-    def handles(self) -> list[Any]:
-        return []
-
 
 @dataclass(frozen=True, eq=False, slots=True)
-class GradientSlot:
+class GradientSlot(Slot):
     """The array of the gradient of a tensor, or None."""
 
     tensor: Tensor
@@ -80,7 +80,7 @@ class GradientSlot:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class AttributeSlot:
+class AttributeSlot(Slot):
     """An attribute of an object: an array or a number."""
 
     owner: Any
@@ -96,12 +96,9 @@ class AttributeSlot:
     def put(self, value: Any) -> None:
         setattr(self.owner, self.name, value)
 
-    def handles(self) -> list[Any]:
-        return []
-
 
 @dataclass(frozen=True, eq=False, slots=True)
-class ItemSlot:
+class ItemSlot(Slot):
     """An item of a list or a dictionary: an array or a number."""
 
     owner: Any
@@ -116,6 +113,3 @@ class ItemSlot:
 
     def put(self, value: Any) -> None:
         self.owner[self.key] = value
-
-    def handles(self) -> list[Any]:
-        return []

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .._device import default_device
+from .._modes import in_mode
 from .._tape import no_grad
 from ..tree import itself, leaves, tree_map
 from ._slots import TensorSlot
@@ -18,7 +18,7 @@ from .state import State
 from .trace import Trace, check_released
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
     from .program import Program
 
@@ -68,7 +68,7 @@ def traced(function: Callable[..., Any], /, *examples: Any, training: bool = Fal
     recording = Recording(Trace(device), state, [function])
     recording.trace.layers = _layers(function)
     try:
-        with no_grad(), _mode(state, training=training):
+        with no_grad(), in_mode(state.modes, training=training):
             recording.run(function, form, arguments)
     finally:
         recording.undo()
@@ -79,19 +79,6 @@ def traced(function: Callable[..., Any], /, *examples: Any, training: bool = Fal
     state.slots.clear()
     check_released(alive)
     return _without_unused_state(program)
-
-
-@contextmanager
-def _mode(state: State, *, training: bool) -> Generator[None]:
-    """Put models in a mode."""
-    before = [(model, model.training) for model in state.modes]
-    for model in state.modes:
-        model.training = training
-    try:
-        yield
-    finally:
-        for model, mode in before:
-            model.training = mode
 
 
 def _model(function: Any) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 from .. import ops
 from .._dtype import float32
 from .._errors import ConfigError, GradientError
+from .._modes import in_mode
 from .._sweep import sweep
 from .._tape import enable_grad
 from .._tensor import Tensor, make
@@ -190,9 +191,9 @@ def _on_device(x: Any, model: Module) -> Any:
 
 def _computed(model: Module, loss: Any, inputs: Any, targets: Any) -> tuple[dict[int, list[Tensor]], Any]:
     """Return what every module gave, by its id, in the order in which they were first called, and the loss."""
-    modes = [(module, module.training) for _, module in model.named_modules()]
     results: dict[int, list[Tensor]] = {}
-    inside = {id(module) for module, _ in modes}
+    modules = [module for _, module in model.named_modules()]
+    inside = set(map(id, modules))
 
     def observe(module: Module, result: Any) -> None:
         if id(module) in inside and isinstance(result, Tensor) and result.ndim and result.dtype.is_inexact:
@@ -200,12 +201,10 @@ def _computed(model: Module, loss: Any, inputs: Any, targets: Any) -> tuple[dict
 
     observers.append(observe)
     try:
-        with enable_grad():
-            value = loss(model.eval()(inputs), targets)
+        with enable_grad(), in_mode(modules, training=False):
+            value = loss(model(inputs), targets)
     finally:
         observers.remove(observe)
-        for module, training in modes:
-            module.training = training
     return results, value
 
 

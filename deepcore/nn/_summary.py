@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .._modes import in_mode
 from .._tape import no_grad
 from .._tensor import Tensor
 from ..ops.creation import zeros
@@ -46,13 +47,10 @@ def _output_shapes(model: Module, input_shape: Shape) -> dict[int, str]:
         if isinstance(result, Tensor):
             shapes[id(module)] = f"({', '.join(['n', *map(str, result.shape[1:])])})"
 
-    modes = {id(module): module.training for _, module in model.named_modules()}
     observers.append(observe)
     try:
-        with no_grad():
-            model.eval()(zeros((1, *input_shape[1:]), device=model.device))
+        with no_grad(), in_mode([module for _, module in model.named_modules()], training=False):
+            model(zeros((1, *input_shape[1:]), device=model.device))
     finally:
         observers.remove(observe)
-        for _, module in model.named_modules():
-            module.training = modes[id(module)]
     return shapes

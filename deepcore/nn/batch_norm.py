@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import ops
 from .._errors import DataError
+from .._modes import in_mode
 from .._tape import no_grad
 from .._tensor import Tensor
 from ._channel_norm import ChannelNorm
@@ -166,12 +167,10 @@ def update_batch_norm(model: Module, batches: Iterable[Tensor | Sequence[Tensor]
     layers = [m for m in modules if isinstance(m, BatchNorm) and m.running_mean is not None]
     if not layers:
         return
-    modes = [(module, module.training) for module in modules]
     momenta = [(layer, layer.momentum) for layer in layers]
     count = 0
     try:
-        model.train()
-        with no_grad():
+        with no_grad(), in_mode(modules, training=True):
             for count, batch in enumerate(batches, start=1):
                 if count == 1:
                     for layer in layers:
@@ -179,8 +178,6 @@ def update_batch_norm(model: Module, batches: Iterable[Tensor | Sequence[Tensor]
                         layer.momentum = None
                 model(batch if isinstance(batch, Tensor) else batch[0])
     finally:
-        for module, mode in modes:
-            module.training = mode
         for layer, momentum in momenta:
             layer.momentum = momentum
     if count == 0:

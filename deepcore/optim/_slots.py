@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..graph._slots import Slot
 from ._rebind import rebind
 
 if TYPE_CHECKING:
@@ -13,12 +14,11 @@ if TYPE_CHECKING:
     from .._device import Device
     from .._tensor import Tensor
     from .._typing import Raw
-    from ..graph._slots import Slot
     from ._block import Block
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class VectorSlot:
+class VectorSlot(Slot):
     """The vector of the parameters of a block, of which the parameters are views."""
 
     block: Block
@@ -49,7 +49,7 @@ class VectorSlot:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class _WholeSlot:
+class _WholeSlot(Slot):
     """The vector of the parameters of a block alone."""
 
     block: Block
@@ -64,12 +64,9 @@ class _WholeSlot:
     def put(self, value: Raw) -> None:
         self.block._flat = value
 
-    def handles(self) -> list[Any]:
-        return []
-
 
 @dataclass(frozen=True, eq=False, slots=True)
-class _PartSlot:
+class _PartSlot(Slot):
     """One of the parameters of a block alone."""
 
     block: Block
@@ -86,12 +83,9 @@ class _PartSlot:
         self.block._views[self.i] = value
         rebind(self.block.parameters[self.i], value)
 
-    def handles(self) -> list[Any]:
-        return []
-
 
 @dataclass(frozen=True, eq=False, slots=True)
-class StateSlot:
+class StateSlot(Slot):
     """An array or number that a transform remembers of a block, or of one parameter of it."""
 
     block: Block
@@ -117,12 +111,9 @@ class StateSlot:
     def put(self, value: Any) -> None:
         self._state()[self.key] = value
 
-    def handles(self) -> list[Any]:
-        return []
-
 
 @dataclass(frozen=True, eq=False, slots=True)
-class AverageSlot:
+class AverageSlot(Slot):
     """One of the averages of parameters."""
 
     averages: list[tuple[Raw, Device]]
@@ -137,9 +128,6 @@ class AverageSlot:
 
     def put(self, value: Raw) -> None:
         self.averages[self.i] = (value, self.averages[self.i][1])
-
-    def handles(self) -> list[Any]:
-        return []
 
 
 def of_block(block: Block) -> Iterator[Slot]:

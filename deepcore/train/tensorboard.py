@@ -13,6 +13,7 @@ import numpy as np
 
 from .._backend import Library
 from .._errors import BackendError, CompileError, ConfigError
+from .._modes import in_mode
 from .._tape import no_grad
 from ..graph import compile as compile_function
 from .callback import Callback
@@ -149,18 +150,15 @@ class TensorBoard(Callback):
     def _write_graph(self, trainer: Trainer) -> None:
         if trainer.batch is None:
             return
-        modes = [(module, module.training) for _, module in trainer.model.named_modules()]
-        forward = compile_function(trainer.model.eval().__call__)
+        modules = [module for _, module in trainer.model.named_modules()]
+        forward = compile_function(trainer.model.__call__)
         try:
-            with no_grad():
+            with no_grad(), in_mode(modules, training=False):
                 forward(trainer.batch[0])
             content = graph_of(forward.program)
         except CompileError as error:
             warnings.warn(f"TensorBoard: there is no graph of this model: {error}", RuntimeWarning, stacklevel=2)
             return
-        finally:
-            for module, training in modes:
-                module.training = training
         self._writer("training").add_event(_event.Event(wall_time=time.time(), graph_def=content.SerializeToString()))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from .._device import device as find_device
 from .._device import synchronize
 from .._errors import ConfigError, DataError, DTypeError, NumericalError
+from .._modes import in_mode
 from .._tape import no_grad
 from ..checkpoint import CheckpointFolder
 from ..data import DataLoader, Dataset
@@ -469,14 +470,8 @@ class _NotFiniteError(Exception):
 @contextmanager
 def _evaluating(model: Module) -> Generator[None, None, None]:
     """Compute in evaluation mode and record nothing; afterwards every part is in the mode that it was in."""
-    modes = [(module, module.training) for _, module in model.named_modules()]
-    model.eval()
-    try:
-        with no_grad():
-            yield
-    finally:
-        for module, training in modes:
-            module.training = training
+    with no_grad(), in_mode([module for _, module in model.named_modules()], training=False):
+        yield
 
 
 def _loader(data: Data, *, batch_size: int, shuffle: bool, seed: int) -> DataLoader:

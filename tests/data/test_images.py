@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepcore import BackendError, ConfigError, DataError, DeepcoreError, StorageError
+from deepcore._backend import Library
 from deepcore.data import DataLoader, ImageRows, image_folder
 
 pillow = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
@@ -136,7 +137,7 @@ def test_flipped_bits(tmp_path_factory: pytest.TempPathFactory, data: st.DataObj
 
 def test_without_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module, optional = sys.modules["deepcore.data.images"], sys.modules["deepcore.data._optional"]
-    gone = optional.OptionalLibrary("no_such_library", library="Pillow", extra="images", purpose="reading images")
+    gone = Library("no_such_library", needs=optional._PILLOW)
     monkeypatch.setattr(module, "pillow", gone)
     with pytest.raises(BackendError, match=r"needs Pillow; install it with pip install 'deepcore-xp\[images\]'"):
         image_folder(write(tmp_path))

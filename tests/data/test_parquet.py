@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepcore import BackendError, ConfigError, DataError, DeepcoreError, StorageError
+from deepcore._backend import Library
 from deepcore.data import read_parquet
 
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
@@ -104,7 +105,7 @@ def test_damaged_files(tmp_path_factory: pytest.TempPathFactory, path: Path, dat
 def test_without_the_library(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module = sys.modules["deepcore.data.parquet"]
     optional = sys.modules["deepcore.data._optional"]
-    gone = optional.OptionalLibrary("no_such_library", library="pyarrow", extra="parquet", purpose="reading")
+    gone = Library("no_such_library", needs=optional._ARROW)
     monkeypatch.setattr(module, "arrow", gone)
     with pytest.raises(BackendError, match=r"needs pyarrow; install it with pip install 'deepcore-xp\[parquet\]'"):
         read_parquet(path)
