@@ -5,13 +5,21 @@ from __future__ import annotations
 import os
 import secrets
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from ._errors import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from pathlib import Path
+
+
+def cache_folder() -> Path:
+    """Return the folder for what can be made or downloaded again."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not cache.is_absolute():  # the XDG Base Directory Specification: "consider the path invalid and ignore it"
+        cache = Path.home() / ".cache"
+    return cache / "deepcore"
 
 
 @contextmanager

@@ -183,7 +183,7 @@ class Layout:
         array = self.arrays.get(call.arguments[0])
         if array is None:
             return
-        view = _viewed(array, call)
+        view = viewed(array, call)
         if np.may_share_memory(view, array) or array.size == 0:  # some reshapes have to copy, in every run
             self.arrays[call.results[0]] = view
 
@@ -241,7 +241,7 @@ def _dtype(value: Value) -> Any:
     return numpy_dtypes()[value.dtype]
 
 
-def _viewed(array: Array, call: Call) -> Array:
+def viewed(array: Array, call: Call) -> Array:
     """Return what a call that makes a view makes of an array."""
     if call.operation == "getitem":
         return np.asarray(array[call.parameters["key"]])

@@ -49,8 +49,8 @@ class Executor:
 
     def move(self) -> None:
         """Leave the arrays to whoever holds them, and go on with new ones."""
-        self.layout = Layout(self.program)
-        self._run = _function(self.layout)
+        self.layout = self._layout()
+        self._run = self._function()
         homes = [*self.layout.outputs.values(), *(home for _, home in self.layout.state)]
         memory = {id(home.base): home.base for home in homes if home.base is not None}
         self.kept = [*homes, *memory.values()]
@@ -63,29 +63,35 @@ class Executor:
         outputs: Sequence[Any] = self._run(inputs)
         return outputs
 
+    def _layout(self) -> Layout:
+        return Layout(self.program)
 
-def _function(layout: Layout) -> Any:
-    """Return the function that runs a program."""
-    program = layout.program
-    source = Source(program, layout.arrays)
-    source.begin()
-    for call in program.calls:
-        if not all(value in layout.arrays and layout.is_view(call) for value in call.results):
-            _write(source, call, layout)
-    kept = layout.outputs
-    moved = {i: home for i, home in kept.items() if layout.arrays.get(program.outputs[i]) is not home}
-    for i in moved:  # all are read before one is written: two may change places
-        source.lines.append(f"t{i} = copied({source.text(program.outputs[i])})")
-    source.lines += [f"copyto({source.constant(home, 'a')}, t{i})" for i, home in moved.items()]
-    texts = [
-        source.constant(kept[i], "a") if i in kept else f"copied({source.text(value)})"
-        for i, value in enumerate(program.outputs)
-    ]
-    source.lines.append(f"return [{', '.join([*texts, *map(source.text, program.left)])}]")
-    return source.function("inputs", copyto=np.copyto, copied=np.array)
+    def _function(self) -> Any:
+        """Return the function that runs the program."""
+        program, layout = self.program, self.layout
+        source = Source(program, layout.arrays)
+        source.begin()
+        self._write(source, layout)
+        kept = layout.outputs
+        moved = {i: home for i, home in kept.items() if layout.arrays.get(program.outputs[i]) is not home}
+        for i in moved:  # all are read before one is written: two may change places
+            source.lines.append(f"t{i} = copied({source.text(program.outputs[i])})")
+        source.lines += [f"copyto({source.constant(home, 'a')}, t{i})" for i, home in moved.items()]
+        texts = [
+            source.constant(kept[i], "a") if i in kept else f"copied({source.text(value)})"
+            for i, value in enumerate(program.outputs)
+        ]
+        source.lines.append(f"return [{', '.join([*texts, *map(source.text, program.left)])}]")
+        return source.function("inputs", copyto=np.copyto, copied=np.array)
+
+    def _write(self, source: Source, layout: Layout) -> None:
+        """Write the lines of the calls."""
+        for call in self.program.calls:
+            if not all(value in layout.arrays and layout.is_view(call) for value in call.results):
+                write(source, call, layout)
 
 
-def _write(source: Source, call: Call, layout: Layout) -> None:
+def write(source: Source, call: Call, layout: Layout) -> None:
     """Write the line for a call."""
     out = [layout.arrays.get(value) for value in call.results]
     if any(array is None for array in out):

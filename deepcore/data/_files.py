@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .._files import cache_folder
 from .._errors import DataError, StorageError
 
 if TYPE_CHECKING:
@@ -64,10 +65,7 @@ def cache_directory(name: str) -> Path:
     """Return where a data set is kept unless told otherwise."""
     if data := os.environ.get("DEEPCORE_DATA"):
         return Path(data).expanduser() / name
-    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if not cache.is_absolute():  # the XDG Base Directory Specification: "consider the path invalid and ignore it"
-        cache = Path.home() / ".cache"
-    return cache / "deepcore" / name
+    return cache_folder() / name
 
 
 def read_bytes(stream: BufferedIOBase | IO[bytes], size: int) -> bytearray:

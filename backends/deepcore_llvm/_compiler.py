@@ -1,0 +1,115 @@
+"""Machine code for this processor, kept on disk from one process to the next."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+from functools import cache
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
+
+import llvmlite
+import llvmlite.binding as llvm
+
+from deepcore._errors import StorageError
+from deepcore._files import cache_folder, replacing
+
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+_DIGEST: Final = 32
+_KEPT: Final = 500
+"""How many files of code are kept."""
+_serial = count()
+
+
+@cache
+def machine() -> Any:
+    """Return what compiles for this processor."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(),
+        features=llvm.get_host_cpu_features().flatten(),
+        opt=3,
+        reloc="pic",
+        codemodel="jitdefault",
+    )
+
+
+@cache
+def _session() -> Any:
+    return llvm.create_lljit_compiler(machine())
+
+
+class Library:
+    """The compiled functions of a module.
+
+    Parameters
+    ----------
+    text
+        The module, in LLVM's language.
+    names
+        The functions that are called from Python.
+    symbols
+        Where functions are that the module calls, besides those of the C library.
+
+    Attributes
+    ----------
+    addresses
+        Where they are.
+    """
+
+    def __init__(self, text: str, names: Sequence[str], symbols: Mapping[str, int] | None = None) -> None:
+        builder = llvm.JITLibraryBuilder().add_object_img(_object(text)).add_current_process()
+        for name, address in (symbols or {}).items():
+            builder.import_symbol(name, address)
+        for name in names:
+            builder.export_symbol(name)
+        self._tracker = builder.link(_session(), f"deepcore-{next(_serial)}")  # the code goes when this goes
+        self.addresses: dict[str, int] = {name: self._tracker[name] for name in names}
+
+
+def _object(text: str) -> bytes:
+    """Return the object file of a module: the one on disk, or a new one, which is kept there if it can be."""
+    key = "\n".join([llvmlite.__version__, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(), text])
+    path = cache_folder() / "code" / f"{hashlib.sha256(key.encode()).hexdigest()}.o"
+    content = _read(path)
+    if content is None:
+        content = _compiled(text)
+        with suppress(OSError, StorageError):  # a machine without a disk to write to computes all the same
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as file:
+                file.write(hashlib.sha256(content).digest() + content)
+            _clean(path.parent)
+    return content
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    digest, code = content[:_DIGEST], content[_DIGEST:]
+    return code if digest == hashlib.sha256(code).digest() else None
+
+
+def _clean(folder: Path) -> None:
+    """Remove the oldest files."""
+    files = sorted(folder.glob("*.o"), key=lambda path: path.stat().st_mtime)
+    for path in files[:-_KEPT]:
+        path.unlink(missing_ok=True)
+
+
+def _compiled(text: str) -> bytes:
+    module = llvm.parse_assembly(text)
+    module.verify()
+    options = llvm.create_pipeline_tuning_options(speed_level=3)
+    options.loop_vectorization = options.slp_vectorization = False  # the lanes are there already
+    llvm.create_pass_builder(machine(), options).getModulePassManager().run(
+        module, llvm.create_pass_builder(machine(), options)
+    )
+    code: bytes = machine().emit_object(module)
+    return code

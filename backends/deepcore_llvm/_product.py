@@ -1,0 +1,153 @@
+"""Matrix products: calls of BLAS, one after another for a stack of matrices."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from llvmlite import ir
+
+from ._blas import blas
+from ._lanes import INT32, INT64, kind, scalar_type
+from ._loops import nested
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from deepcore.graph.program import Value
+
+    from ._lanes import Code
+
+ROW_MAJOR: Final = 101
+PLAIN: Final = 111
+TRANSPOSED: Final = 112
+
+
+class Matrix(NamedTuple):
+    """How BLAS is told of a matrix: as it is or transposed, and how far apart its rows or columns are."""
+
+    order: int
+    leading: int
+
+
+def matrix(shape: Sequence[int], strides: Sequence[int]) -> Matrix | None:
+    """Return how BLAS is told of a matrix, or None where it cannot be."""
+    (m, n), (down, right) = shape[-2:], strides[-2:]
+    if (right == 1 or n == 1) and (down >= n or m == 1):
+        return Matrix(PLAIN, max(down if m > 1 else n, n, 1))
+    if (down == 1 or m == 1) and (right >= m or n == 1):
+        return Matrix(TRANSPOSED, max(right if n > 1 else m, m, 1))
+    return None
+
+
+class Product(NamedTuple):
+    """A product of stacks of matrices.
+
+    Attributes
+    ----------
+    stack
+        The shape of the stack.
+    m, k, n
+        The sizes of the matrices.
+    a, b, c
+        The matrices.
+    steps
+        For a, b and c, how far apart the matrices of the stack are, along each of its axes.
+    """
+
+    stack: tuple[int, ...]
+    m: int
+    k: int
+    n: int
+    a: Matrix
+    b: Matrix
+    c: Matrix
+    steps: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+
+
+def product(
+    values: Sequence[Value], strides: Sequence[Sequence[int]]
+) -> Product | None:
+    """Return how BLAS computes c = a b, or None where it cannot.
+
+    Parameters
+    ----------
+    values
+        a, b and c.
+    strides
+        Theirs in memory, in elements.
+    """
+    if blas() is None or any(len(x.shape) < 2 or kind(x.dtype) != "f" for x in values):
+        return None
+    if len({x.dtype for x in values}) > 1 or values[0].dtype.bits not in (32, 64) or not all(x.size for x in values):
+        return None
+    a, b, c = values
+    forms = [matrix(x.shape, s) for x, s in zip(values, strides, strict=True)]
+    if None in forms or forms[2].order != PLAIN:
+        return None
+    stack = c.shape[:-2]
+    steps = []
+    for x, s in zip(values, strides, strict=True):
+        own = [0] * (len(stack) - len(x.shape) + 2)
+        own += [0 if length == 1 else step for length, step in zip(x.shape[:-2], s[:-2], strict=True)]
+        steps.append(tuple(own))
+    found = Product(stack, a.shape[-2], a.shape[-1], b.shape[-1], *forms, tuple(steps))
+    return _joined(found)
+
+
+def _joined(p: Product) -> Product:
+    """Return a product whose stack is one tall matrix, where the other factor is the same for all of it."""
+    if not p.stack or any(p.steps[1]) or p.a.order != PLAIN:
+        return p
+    for stride_of, rows in ((p.steps[0], p.a.leading), (p.steps[2], p.c.leading)):
+        expected = rows * p.m
+        for length, step in zip(reversed(p.stack), reversed(stride_of), strict=True):
+            if length > 1 and step != expected:
+                return p
+            expected *= length
+    return p._replace(stack=(), m=p.m * math.prod(p.stack), steps=((), (), ()))
+
+
+def write(build: Any, p: Product, dtype: Any, addresses: Sequence[Code]) -> None:
+    """Write the calls, given the addresses of a, b and c as pointers to elements."""
+    scalar = scalar_type(dtype)
+    function = _declared(build.module, scalar)
+    integer = function.function_type.args[3]
+    with nested(build, p.stack) as indices:
+        pointers = []
+        for address, steps in zip(addresses, p.steps, strict=True):
+            offset: Code = INT64(0)
+            for index, step in zip(indices, steps, strict=True):
+                offset = build.add(offset, build.mul(index, INT64(step)))
+            pointers.append(build.gep(address, [offset]))
+        a, b, c = pointers
+        sizes = [integer(x) for x in (p.m, p.n, p.k)]
+        build.call(
+            function,
+            [
+                *(INT32(x) for x in (ROW_MAJOR, p.a.order, p.b.order)),
+                *sizes,
+                ir.Constant(scalar, 1.0), a, integer(p.a.leading), b, integer(p.b.leading),
+                ir.Constant(scalar, 0.0), c, integer(p.c.leading),
+            ],
+        )  # fmt: skip
+
+
+def _declared(module: Any, scalar: Any) -> Any:
+    """Return ``cblas_sgemm`` or ``cblas_dgemm``."""
+    name = "deepcore_sgemm" if isinstance(scalar, ir.FloatType) else "deepcore_dgemm"
+    found = module.globals.get(name)
+    if found is None:
+        library = blas()
+        integer = ir.IntType(64 if library is None else library.bits)
+        pointer = scalar.as_pointer()
+        arguments = [INT32] * 3 + [integer] * 3 + [scalar, pointer, integer, pointer, integer, scalar, pointer, integer]
+        found = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), name)
+    return found
+
+
+def symbols() -> dict[str, int]:
+    """Return where the functions are that products call."""
+    library = blas()
+    return {} if library is None else {"deepcore_sgemm": library.sgemm, "deepcore_dgemm": library.dgemm}
