@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .._backend import composites
 from .._dtype import DType
 from .program import Call, Program, Value, mapped
-from .trace import Trace
+from .trace import NOTHING, Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
@@ -90,8 +90,25 @@ class _Expansion:
         for part in inside:
             self._add(replace(part, where=call.where, layer=call.layer))
         for before, after in zip(call.results, results, strict=True):
-            self.known[before] = now = self._now(after)
+            if before is NOTHING:
+                continue
+            self.known[before] = now = self._summed(self._now(after), before, call)
             now.name = now.name or before.name
+
+    def _summed(self, value: Value, wanted: Value, call: Call) -> Value:
+        """Return a value in the shape wanted: some kernels sum cotangents that others leave to be summed."""
+        if value.shape == wanted.shape:
+            return value
+        padded = (1,) * (len(value.shape) - len(wanted.shape)) + tuple(wanted.shape)
+        axes = tuple(i for i, n in enumerate(padded) if n != value.shape[i])
+        total, result = Value(padded, value.dtype), Value(wanted.shape, value.dtype)
+        parts = (
+            ("sum", (value,), {"axis": axes, "keepdims": True}, total),
+            ("reshape", (total, wanted.shape), {}, result),
+        )
+        for name, arguments, parameters, found in parts:
+            self.calls.append(Call(name, arguments, parameters, (found,), call.where, call.layer))
+        return result
 
     def _body(self, call: Call) -> tuple[list[Call], list[Value]]:
         """Return the calls that a call is made of, and their results."""
@@ -116,7 +133,8 @@ class _Expansion:
             warnings.simplefilter("ignore")  # the values mean nothing
             arguments, parameters = mapped(call.arguments, given), mapped(call.parameters, given)
             found = composites[call.operation](trace.kernels, *arguments, **parameters)
-        results = [trace.value(x) for x in (found if isinstance(found, (tuple, list)) else [found])]
+        several = found if isinstance(found, (tuple, list)) else [found]
+        results = [NOTHING if x is None else trace.value(x) for x in several]
         known = {id(array): value for value, array in self.constants.items()}
         for value, array in trace.program.constants.items():
             outside[value] = known.get(id(array), value)
