@@ -119,6 +119,9 @@ class _Lines:
             else:
                 steps.append([step])
         read_by_numpy = self._read_by_numpy(steps)
+        for v,pl in self.places.items():
+            if len(pl.strides)!=len(v.shape):
+                print("MIS", v.kind, pl, v in self.layout.arrays, [ (c.operation, c.arguments, c.parameters.keys()) for c in self.program.calls if v in c.results], v in self.program.inputs, v in self.program.constants, [o is v for o in self.program.outputs])
         module = Module(self.places, self.numbers)
         names = [module.function(step) if isinstance(step, list) else "" for step in steps]
         if self.executor._library is None and any(names):

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .program import Call, Program, Value, mapped, values_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from .._typing import Shape
 
@@ -333,7 +333,20 @@ class _Fusion:
                 self.views[call.results[0]] = call
             else:
                 self._add(position, call)
+        self._add_siblings()
         return self._ordered()
+
+    def _add_siblings(self) -> None:
+        """Put together what reads the same array for each point, so that it is read once."""
+        readers: dict[Value, list[_Cluster]] = {}
+        for cluster in list(self.clusters):
+            for call in cluster.calls.values() if cluster.size else ():
+                for base in {self._base(x) for x in call.operands()}:
+                    if base.size == cluster.size > 1 and base not in cluster.kinds:
+                        readers.setdefault(base, []).append(cluster)
+        for found in readers.values():
+            for a, b in itertools.pairwise(found):
+                self._merge(a.now(), b.now())
 
     def _is_view(self, call: Call) -> bool:
         if not call.results[0].size or len(list(call.operands())) != 1:
@@ -407,17 +420,19 @@ class _Fusion:
         if a is b or not a.size or not b.size or self._is_between(a, b) or self._is_between(b, a):
             return False
         for small, large, width in _ways(a, b):
-            kinds = large.kinds | {
-                value: _ROW if kind is _FULL and small.size != large.size else kind
-                for value, kind in small.kinds.items()
-            }
+            as_row = small.size != large.size
+            kinds = {value: _ROW if kind is _FULL and as_row else kind for value, kind in small.kinds.items()}
+            known = kinds | large.kinds
             factor = large.size // small.size
             cuts = large.cuts | {cut * factor for cut in small.cuts} | ({width} if width else set())
-            calls = small.calls | large.calls
-            fits = all(self._reads(call, kinds, large.size, width) for call in calls.values())
+            # Nothing reads what the newest call gives, so that only its own reads can be new.
+            is_new = small is self.clusters[-1] and len(small.calls) == 1 and width == large.width
+            calls = small.calls if is_new else small.calls | large.calls
+            fits = all(self._reads(call, known, large.size, width) for call in calls.values())
             if fits and _is_chain(cuts, large.size):
                 self._join(small, large)
-                large.width, large.kinds, large.cuts, large.calls = width, kinds, cuts, dict(sorted(calls.items()))
+                large.width, large.kinds, large.cuts = width, known, cuts
+                large.calls.update(small.calls)
                 return True
         return False
 
@@ -425,7 +440,7 @@ class _Fusion:
         """Whether something else depends on one cluster, and the other on that."""
         return any(c is not a and c is not b and c.before & a.own for c in {c.now() for c in b.sources})
 
-    def _reads(self, call: Call, kinds: dict[Value, str], size: int, width: int) -> bool:
+    def _reads(self, call: Call, kinds: Mapping[Value, str], size: int, width: int) -> bool:
         """Whether a call can read what is computed in the same kernel."""
         (result,) = call.results
         for i, value in enumerate(call.operands()):
@@ -566,7 +581,7 @@ class _Fusion:
                 yield from views(next(call.operands()))
                 yield call
 
-        for call in cluster.calls.values():
+        for _, call in sorted(cluster.calls.items()):
             for value in call.operands():
                 yield from views(value)
             yield call

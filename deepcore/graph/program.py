@@ -73,6 +73,9 @@ class Call:
         The line of the user's program that asked for it.
     layer
         The path and the kind of the layer that it is part of, where that is known.
+    recomputed
+        Which recomputation (:func:`deepcore.remat`) it is part of, from 1; 0 where it is part of none. What is computed
+        again to save memory is not the same call.
     """
 
     operation: str
@@ -81,6 +84,7 @@ class Call:
     results: tuple[Value, ...]
     where: str = ""
     layer: str = ""
+    recomputed: int = 0
 
     def operands(self) -> Iterator[Value]:
         """Yield the values that it is given."""
