@@ -9,9 +9,12 @@ from __future__ import annotations
 import ctypes
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from numpy._core import _multiarray_umath
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _PATTERNS: Final = {
     "scipy_cblas_{}gemm64_": 64,
@@ -21,14 +24,28 @@ _PATTERNS: Final = {
     "cblas_{}gemm": 32,
 }
 
+_THREADS: Final = ("scipy_openblas_{}_num_threads64_", "scipy_openblas_{}_num_threads", "openblas_{}_num_threads64_", "openblas_{}_num_threads")
+
 
 @dataclass(frozen=True)
 class Blas:
-    """Where ``cblas_sgemm`` and ``cblas_dgemm`` are, and how long their integers are, in bits."""
+    """Where the functions are, as addresses, 0 for one that is missing.
+
+    Attributes
+    ----------
+    sgemm, dgemm
+        The products of matrices: ``cblas_sgemm`` and ``cblas_dgemm``.
+    bits
+        How long their integers are.
+    threads, set_threads
+        OpenBLAS's functions that get and set on how many threads it computes.
+    """
 
     sgemm: int
     dgemm: int
     bits: int
+    threads: int
+    set_threads: int
 
 
 @cache
@@ -36,8 +53,16 @@ def blas() -> Blas | None:
     """Return NumPy's BLAS, or None where its functions are not found."""
     library = ctypes.CDLL(_multiarray_umath.__file__)
     for pattern, bits in _PATTERNS.items():
-        found = [getattr(library, pattern.format(letter), None) for letter in "sd"]
-        if all(found):
-            sgemm, dgemm = (ctypes.cast(function, ctypes.c_void_p).value or 0 for function in found)
-            return Blas(sgemm, dgemm, bits)
+        sgemm, dgemm = (_address(library, [pattern.format(letter)]) for letter in "sd")
+        if sgemm and dgemm:
+            threads = [_address(library, [name.format(what) for name in _THREADS]) for what in ("get", "set")]
+            return Blas(sgemm, dgemm, bits, *threads)
     return None
+
+
+def _address(library: ctypes.CDLL, names: Sequence[str]) -> int:
+    """Return where the first of some functions is that there is, or 0."""
+    for name in names:
+        if hasattr(library, name):
+            return ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
+    return 0

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 from llvmlite import ir
 
 from ._compiler import Library
-from ._kernel import NUMBERS, TABLE, Kernel, Place, units
+from ._kernel import BYTE_POINTER, NUMBERS, TABLE, Kernel, Place, scratch_bytes, units
 from ._lanes import INT32, INT64, memory_type
-from ._product import Product, symbols, write
+from ._loops import alloca
+from ._pool import pool
+from ._product import Product, cost, symbols, write
+from ._share import Share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +22,13 @@ if TYPE_CHECKING:
 
     Step = tuple[Group, None] | tuple[Sequence[Value], Product]
 
-FUNCTION: Final = ir.FunctionType(INT32, [TABLE, NUMBERS])
+FUNCTION: Final = ir.FunctionType(INT32, [TABLE, NUMBERS, BYTE_POINTER, INT64, INT64])
+"""What is called from Python: of the table, the numbers, the pool, which thread this is, and of how many."""
+
+WORTH_POINTS: Final = 8192
+"""The points of a kernel from which several threads compute it."""
+WORTH_PRODUCTS: Final = 100_000
+"""The multiplications of a product from which several threads compute it."""
 
 
 class Module:
@@ -31,14 +40,18 @@ class Module:
         Where each value is that it reads or writes.
     numbers
         The position of each number of the host, by identity.
+    scratch
+        For each group with ends, by identity, the entry of the table with memory for these.
     """
 
-    def __init__(self, places: dict[Value, Place], numbers: dict[int, int]) -> None:
+    def __init__(self, places: dict[Value, Place], numbers: dict[int, int], scratch: dict[int, int]) -> None:
         self.module = ir.Module("deepcore")
         self.places = places
         self.numbers = numbers
+        self.scratch = scratch
         self.names: list[str] = []
         self._n_kernels = 0
+        self._barrier = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [BYTE_POINTER, INT64]), "barrier")
 
     def function(self, steps: Sequence[Step]) -> str:
         """Write a function that computes some steps, and return its name."""
@@ -46,30 +59,58 @@ class Module:
         self.names.append(name)
         function = ir.Function(self.module, FUNCTION, name)
         build = ir.IRBuilder(function.append_basic_block("entry"))
-        wrong = INT32(0)
+        *_, pool, id_, threads = function.args
+        share = Share(id_, threads)
+        wrong = alloca(build, INT32)
+        build.store(INT32(0), wrong)
         for what, how in steps:
             if how is None:
-                wrong = build.or_(wrong, self._kernel(build, what))
+                self._kernel(build, what, share, wrong)
             else:
-                self._product(build, what, how)
-        build.ret(wrong)
+                self._product(build, what, how, share)
+            build.call(self._barrier, [pool, threads])
+        build.ret(build.load(wrong))
         return name
 
-    def _kernel(self, build: Any, group: Group) -> Any:
+    def _kernel(self, build: Any, group: Group, share: Share, wrong: Any) -> None:
         kernel = Kernel(self.module, f"kernel{self._n_kernels}", group, self.places, self.numbers)
         self._n_kernels += 1
-        table, numbers = build.function.args
-        return build.call(kernel.function, [table, numbers, INT64(0), INT64(units(group))])
+        table, numbers, pool, *_ = build.function.args
+        base: Any = INT64(0)
+        if group.ends:
+            base = build.load(build.gep(table, [INT64(self.scratch[id(group)])]))
 
-    def _product(self, build: Any, values: Sequence[Value], how: Product) -> None:
-        table, _ = build.function.args
+        def compute(begin: Any, end: Any, own: Any) -> None:
+            found = build.call(kernel.function, [table, numbers, begin, end, own])
+            build.store(build.or_(build.load(wrong), found), wrong)
+
+        if group.rows * group.width >= WORTH_POINTS and units(group) > 1:
+            compute(*share.of(build, units(group), 1), build.add(base, build.mul(share.id, INT64(scratch_bytes(group)))))
+            if group.ends:
+                build.call(self._barrier, [pool, share.threads])
+                with build.if_then(build.icmp_signed("==", share.id, INT64(0))):
+                    build.call(kernel.finish, [table, base, share.threads])
+            return
+        with build.if_then(build.icmp_signed("==", share.id, INT64(0))):
+            compute(INT64(0), INT64(units(group)), base)
+            if group.ends:
+                build.call(kernel.finish, [table, base, INT64(1)])
+
+    def _product(self, build: Any, values: Sequence[Value], how: Product, share: Share) -> None:
+        table = build.function.args[0]
         addresses = []
         for value in values:
             place = self.places[value]
             address = build.add(build.load(build.gep(table, [INT64(place.slot)])), INT64(place.offset))
             addresses.append(build.inttoptr(address, memory_type(value.dtype).as_pointer()))
-        write(build, how, values[0].dtype, addresses)
+        if cost(how) >= WORTH_PRODUCTS:
+            write(build, how, values[0].dtype, addresses, share)
+            return
+        with build.if_then(build.icmp_signed("==", share.id, INT64(0))):
+            write(build, how, values[0].dtype, addresses, None)
 
     def compiled(self) -> Library:
         """Return the functions."""
-        return Library(str(self.module), self.names, symbols())
+        threads = pool()
+        assert threads is not None
+        return Library(str(self.module), self.names, symbols() | {"barrier": threads.barrier})

@@ -41,7 +41,8 @@ KEPT_BYTES: Final = 1 << 16
 BYTE_POINTER: Final = ir.IntType(8).as_pointer()
 TABLE: Final = ir.IntType(64).as_pointer()
 NUMBERS: Final = ir.DoubleType().as_pointer()
-KERNEL: Final = ir.FunctionType(INT32, [TABLE, NUMBERS, INT64, INT64])
+KERNEL: Final = ir.FunctionType(INT32, [TABLE, NUMBERS, INT64, INT64, INT64])
+FINISH: Final = ir.FunctionType(ir.VoidType(), [TABLE, INT64, INT64])
 _LANES: Final = 64  # bytes
 
 
@@ -71,8 +72,31 @@ def units(group: Group) -> int:
     return math.prod(group.shape[:-1]) * -(-inner // PIECE)
 
 
+def _total_type(call: Call) -> Any:
+    """Return the type of what an end is added up in: one number of all in double precision."""
+    (result,) = call.results
+    return ir.DoubleType() if result.size == 1 and kind(result.dtype) == "f" else memory_type(result.dtype)
+
+
+def _offsets(group: Group) -> list[int]:
+    """Return where the memory of each end begins in that of a thread, in bytes, and where it is over."""
+    found = [0]
+    for call in group.ends:
+        (result,) = call.results
+        size = result.size * (8 if result.size == 1 else max(result.dtype.bits // 8, 1))
+        found.append(found[-1] + -(-size // _LANES) * _LANES)
+    return found
+
+
+def scratch_bytes(group: Group) -> int:
+    """Return how much memory each thread needs for its share of the ends."""
+    return _offsets(group)[-1]
+
+
 class Kernel:
     """The writer of one kernel.
+
+    Each thread adds up its share of the ends in memory of its own; another function, ``finish``, puts them together.
 
     Parameters
     ----------
@@ -96,7 +120,7 @@ class Kernel:
         self.numbers = numbers
         self.function = ir.Function(module, KERNEL, name)
         self.function.linkage = "internal"
-        self.table, self.host, self.begin, self.end = self.function.args
+        self.table, self.host, self.begin, self.end, self.own = self.function.args
         self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
         self.makers = {value: call for call in group.calls for value in call.results}
         self.levels = dict(zip(map(id, group.calls), group.levels, strict=True))
@@ -107,6 +131,7 @@ class Kernel:
         self.sweeps = self._planned()
         self.kept = self._kept()
         self._write()
+        self.finish = self._finish(name) if group.ends else None
 
     # ---------------------------------------------------------------------------------------------------- decisions
 
@@ -179,11 +204,11 @@ class Kernel:
         self.bases = {value: self._base(value) for value in (*self.group.inputs, *self.group.outputs)}
         self.wrong = build.alloca(INT32)
         build.store(INT32(0), self.wrong)
-        self.totals = {id(call): self._begin_end(call) for call in self.group.ends}
+        self.totals = {}
+        for call, offset in zip(self.group.ends, _offsets(self.group), strict=False):
+            self.totals[id(call)] = self._begin_end(call, build.add(self.own, INT64(offset)))
         with loop(build, self.begin, self.end) as unit:
             self._unit(unit)
-        for call in self.group.ends:
-            self._finish_end(call)
         build.ret(build.load(self.wrong))
 
     def _uses(self, identity: int) -> bool:
@@ -416,51 +441,67 @@ class Kernel:
                 offset = self.builder.add(offset, self.builder.mul(index, INT64(stride)))
         return offset
 
-    def _begin_end(self, call: Call) -> Any:
-        """Write the initial result, and return the memory that a number of all is added up in, in double precision."""
+    def _begin_end(self, call: Call, address: Code) -> Code:
+        """Write the first number into the memory of an end, and return that."""
         (result,) = call.results
-        dtype, start = self._begins(call)
-        if result.size == 1:
-            wide = ir.DoubleType() if kind(dtype) == "f" else scalar_type(dtype)
-            memory = alloca(self.builder, wide)
-            self.builder.store(ir.Constant(wide, start), memory)
-            return memory
-        with loop(self.builder, INT64(0), INT64(result.size)) as i:
-            lanes = Lanes(self.builder, 1)
-            self._to_memory(lanes, lanes.constant(scalar_type(dtype), start), result, self.builder.gep(self.bases[result], [i]))
-        return None
+        _, start = self._begins(call)
+        form = _total_type(call)
+        memory = self.builder.inttoptr(address, form.as_pointer())
+        for lanes, position in _along(self.builder, result.size, self._end_width(call)):
+            self._store(lanes, lanes.constant(form, start), self.builder.gep(memory, [position]))
+        return memory
+
+    def _end_width(self, call: Call) -> int:
+        (result,) = call.results
+        return _LANES * 8 // max(result.dtype.bits, 32)
 
     def _add_to_end(self, call: Call, x: Code) -> None:
         """Add the number of a row."""
         build, dtype = self.builder, call.results[0].dtype
         operation, _ = REDUCERS[_reducer(call)]
-        lanes = Lanes(build, 1)
-        memory = self.totals[id(call)]
-        if memory is None:
-            (result,) = call.results
-            pointer = build.gep(self.bases[result], [self.end_rows[id(call)]])
-            self._to_memory(lanes, operation(lanes, dtype, self._from_memory(lanes, pointer, result), x), result, pointer)
-            return
-        wide = build.fpext(x, ir.DoubleType()) if kind(dtype) == "f" and dtype.bits < INT64.width else x
-        build.store(operation(lanes, dtype, build.load(memory), wide), memory)
+        pointer = build.gep(self.totals[id(call)], [self.end_rows[id(call)]])
+        if x.type != pointer.type.pointee:
+            x = build.fpext(x, pointer.type.pointee)
+        build.store(operation(Lanes(build, 1), dtype, build.load(pointer), x), pointer)
 
-    def _finish_end(self, call: Call) -> None:
-        build, (result,) = self.builder, call.results
-        dtype = result.dtype
-        memory = self.totals[id(call)]
-        lanes = Lanes(build, 1)
-        count = next(call.operands()).size // result.size
-        if memory is not None:
-            total = build.load(memory)
-            if call.operation == "mean":
-                total = build.fdiv(total, ir.Constant(total.type, float(count)))
-            total = build.fptrunc(total, scalar_type(dtype)) if kind(dtype) == "f" and dtype.bits < INT64.width else total
-            self._to_memory(lanes, total, result, self.bases[result])
-        elif call.operation == "mean":
-            with loop(build, INT64(0), INT64(result.size)) as i:
-                pointer = build.gep(self.bases[result], [i])
-                total = self._from_memory(lanes, pointer, result)
-                self._to_memory(lanes, build.fdiv(total, ir.Constant(total.type, float(count))), result, pointer)
+    def _finish(self, name: str) -> Any:
+        """Write the function that puts together what the threads have: of the table, the memory, and how many."""
+        function = ir.Function(self.builder.module, FINISH, f"{name}_finish")
+        function.linkage = "internal"
+        self.table, base, threads = function.args
+        build = self.builder = ir.IRBuilder(function.append_basic_block("entry"))
+        size = scratch_bytes(self.group)
+        for call, offset in zip(self.group.ends, _offsets(self.group), strict=False):
+            (result,) = call.results
+            operation, _ = REDUCERS[_reducer(call)]
+            form, target = _total_type(call), self._base(result)
+            count = next(call.operands()).size // result.size
+            for lanes, position in _along(build, result.size, self._end_width(call)):
+                total = alloca(build, lanes.wide(form))
+                build.store(lanes.constant(form, self._begins(call)[1]), total)
+                with loop(build, INT64(0), threads) as i:
+                    address = build.add(build.add(base, INT64(offset)), build.mul(i, INT64(size)))
+                    memory = build.inttoptr(address, form.as_pointer())
+                    x = self._load(lanes, build.gep(memory, [position]))
+                    build.store(operation(lanes, result.dtype, build.load(total), x), total)
+                x = build.load(total)
+                if call.operation == "mean":
+                    x = build.fdiv(x, lanes.constant(form, float(count)))
+                if form != memory_type(result.dtype):
+                    x = build.fptrunc(x, lanes.wide(memory_type(result.dtype)))
+                self._store(lanes, x, build.gep(target, [position]))
+        build.ret_void()
+        return function
+
+    def _load(self, lanes: Lanes, pointer: Code) -> Code:
+        form = pointer.type.pointee
+        x = self.builder.load(self.builder.bitcast(pointer, lanes.wide(form).as_pointer()))
+        x.align = _bytes(form)
+        return x
+
+    def _store(self, lanes: Lanes, x: Code, pointer: Code) -> None:
+        form = pointer.type.pointee
+        self.builder.store(x, self.builder.bitcast(pointer, lanes.wide(form).as_pointer())).align = _bytes(form)
 
     # -------------------------------------------------------------------------------------------------------- values
 
@@ -477,17 +518,11 @@ class Kernel:
 
     def _from_memory(self, lanes: Lanes, pointer: Code, value: Value) -> Code:
         """Load elements that are next to each other."""
-        build, form = self.builder, lanes.wide(memory_type(value.dtype))
-        x = build.load(build.bitcast(pointer, form.as_pointer()))
-        x.align = max(value.dtype.bits // 8, 1)
-        return build.icmp_unsigned("!=", x, ir.Constant(form, None)) if kind(value.dtype) == "b" else x
+        x = self._load(lanes, pointer)
+        return self.builder.icmp_unsigned("!=", x, ir.Constant(x.type, None)) if kind(value.dtype) == "b" else x
 
     def _to_memory(self, lanes: Lanes, x: Code, value: Value, pointer: Code) -> None:
-        build, form = self.builder, lanes.wide(memory_type(value.dtype))
-        if kind(value.dtype) == "b":
-            x = build.zext(x, form)
-        instruction = build.store(x, build.bitcast(pointer, form.as_pointer()))
-        instruction.align = max(value.dtype.bits // 8, 1)
+        self._store(lanes, self.builder.zext(x, lanes.wide(memory_type(value.dtype))) if kind(value.dtype) == "b" else x, pointer)
 
 
 class _Points:
@@ -588,13 +623,12 @@ class _Points:
         for index, stride in zip(self.indices, strides, strict=True):
             if stride:
                 offset = build.add(offset, build.mul(index, INT64(stride)))
-        pointer = build.gep(kernel.bases[result], [offset])
+        pointer = build.gep(kernel.totals[id(call)], [offset])
         x = self.lanes.converted(self.value(operand), operand.dtype, result.dtype)
         lanes = self.lanes
         if not strides[-1]:
             lanes, x = Lanes(build, 1), folded(lanes, result.dtype, operation, x)
-        total = operation(lanes, result.dtype, kernel._from_memory(lanes, pointer, result), x)
-        kernel._to_memory(lanes, total, result, pointer)
+        kernel._store(lanes, operation(lanes, result.dtype, kernel._load(lanes, pointer), x), pointer)
 
 
 def _reducer(call: Call) -> str:
@@ -617,3 +651,19 @@ def folded(lanes: Lanes, dtype: Any, operation: Callable[..., Code], x: Code) ->
             parts.append(build.shuffle_vector(x, x, lanes_of_half) if single is None else single)
         x = operation(Lanes(build, width), dtype, *parts)
     return x
+
+
+def _bytes(form: Any) -> int:
+    return 8 if isinstance(form, ir.DoubleType) else 4 if isinstance(form, ir.FloatType) else max(form.width // 8, 1)
+
+
+def _along(build: Any, length: int, width: int) -> Iterator[tuple[Lanes, Code]]:
+    """Yield lanes for each part of a vector, with where they begin; what is written then is repeated for all of it."""
+    start = 0
+    while start < length:
+        count = (length - start) // width
+        if count:
+            with loop(build, INT64(0), INT64(count), once=count == 1) as i:
+                yield Lanes(build, width), build.add(build.mul(i, INT64(width)), INT64(start))
+            start += count * width
+        width //= 2

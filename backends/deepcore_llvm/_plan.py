@@ -7,6 +7,7 @@ that are there already, whose addresses are in a table. What has no instructions
 from __future__ import annotations
 
 import ctypes
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,11 +17,12 @@ from deepcore._tracing import Number
 from deepcore.graph.fusion import Group, fused
 from deepcore.graph.passes import expanded
 from deepcore.graph.program import Call, Value
-from deepcore_numpy._layout import Layout, viewed
+from deepcore_numpy._layout import Layout, aligned, viewed
 from deepcore_numpy._plan import Executor, write
 
 from ._code import Module
-from ._kernel import Place
+from ._kernel import Place, scratch_bytes
+from ._pool import pool
 from ._operations import is_native
 from ._product import product
 
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 KERNEL = "kernel"
+SPLIT = False
+FUNCS = []
 
 
 def grouped(program: Program, overridden: Callable[[str], bool]) -> Program:
@@ -79,6 +83,8 @@ class NativeExecutor(Executor):
 
     def __init__(self, program: Program, overridden: Callable[[str], bool]) -> None:
         self._library: Any = None
+        self.threads = int(os.environ.get("T","1"))
+        self.scratch: list[Any] = []
         super().__init__(grouped(program, overridden))
 
     def _layout(self) -> Layout:
@@ -104,6 +110,7 @@ class _Lines:
         self.moving: dict[Value, int] = {}  # the slots of values that come as new arrays
         self.places: dict[Value, Place] = {}
         self.numbers: dict[int, int] = {}
+        self.scratch: dict[int, int] = {}  # the slots of memory for ends, by the identity of a group
 
     def write(self) -> None:
         layout, source = self.layout, self.source
@@ -114,22 +121,22 @@ class _Lines:
             step = self._native(call)
             if step is None:
                 steps.append(call)
-            elif steps and isinstance(steps[-1], list):
+            elif steps and isinstance(steps[-1], list) and not SPLIT:
                 steps[-1].append(step)
             else:
                 steps.append([step])
         read_by_numpy = self._read_by_numpy(steps)
-        for v,pl in self.places.items():
-            if len(pl.strides)!=len(v.shape):
-                print("MIS", v.kind, pl, v in self.layout.arrays, [ (c.operation, c.arguments, c.parameters.keys()) for c in self.program.calls if v in c.results], v in self.program.inputs, v in self.program.constants, [o is v for o in self.program.outputs])
-        module = Module(self.places, self.numbers)
+        module = Module(self.places, self.numbers, self.scratch)
         names = [module.function(step) if isinstance(step, list) else "" for step in steps]
         if self.executor._library is None and any(names):
             self.executor._library = module.compiled()
         table = np.array(self.addresses or [0], np.int64)
         numbers = np.empty(max(len(self.numbers), 1))
-        run = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
-        pointers = f"{table.ctypes.data}, {numbers.ctypes.data}"
+        threads = pool()
+        assert threads is not None
+        threads.start(self.executor.threads)
+        launch = source.constant(ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_void_p] * 4, ctypes.c_int64)(threads.launch), "launch")
+        pointers = f"{table.ctypes.data}, {numbers.ctypes.data}, {self.executor.threads}"
         texts = {id(x): source.text(x) for x in self.program.numbers()}
         t, n = source.constant(table, "table"), source.constant(numbers, "numbers")
         source.lines += [f"{n}[{i}] = {texts[identity]}" for identity, i in self.numbers.items()]
@@ -137,8 +144,9 @@ class _Lines:
             self._place_new(value, t, read_by_numpy)
         for step, name in zip(steps, names, strict=True):
             if isinstance(step, list):
-                function = source.constant(run(self.executor._library.addresses[name]), "f")
-                source.lines.append(f"if {function}({pointers}): raise IndexError({OUTSIDE!r})")
+                if SPLIT: FUNCS.append((step, threads, self.executor._library.addresses[name], table, numbers))
+                function = f"{launch}({threads.address}, {self.executor._library.addresses[name]}, {pointers})"
+                source.lines.append(f"if {function}: raise IndexError({OUTSIDE!r})")
                 continue
             write(source, step, layout)
             for value in step.results:
@@ -179,6 +187,11 @@ class _Lines:
                     self.numbers.setdefault(id(x), len(self.numbers))
             for value in (*group.inputs, *group.outputs):
                 self._place(value)
+            if group.ends:
+                memory = aligned(scratch_bytes(group) * self.executor.threads)
+                self.executor.scratch.append(memory)
+                self.scratch[id(group)] = len(self.addresses)
+                self.addresses.append(memory.ctypes.data)
             return group, None
         if call.operation == "matmul" and not call.parameters and call.results[0] in self.layout.arrays:
             values = (*call.arguments, *call.results)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -10,7 +9,7 @@ from llvmlite import ir
 
 from ._blas import blas
 from ._lanes import INT32, INT64, kind, scalar_type
-from ._loops import nested
+from ._loops import loop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,10 +17,13 @@ if TYPE_CHECKING:
     from deepcore.graph.program import Value
 
     from ._lanes import Code
+    from ._share import Share
 
 ROW_MAJOR: Final = 101
 PLAIN: Final = 111
 TRANSPOSED: Final = 112
+GRAIN: Final = 4
+"""Shares of a product are multiples of so many rows or columns, as the kernels of BLAS are."""
 
 
 class Matrix(NamedTuple):
@@ -109,20 +111,48 @@ def _joined(p: Product) -> Product:
     return p._replace(stack=(), m=p.m * math.prod(p.stack), steps=((), (), ()))
 
 
-def write(build: Any, p: Product, dtype: Any, addresses: Sequence[Code]) -> None:
-    """Write the calls, given the addresses of a, b and c as pointers to elements."""
+def write(build: Any, p: Product, dtype: Any, addresses: Sequence[Code], share: Share | None) -> None:
+    """Write the calls.
+
+    Parameters
+    ----------
+    build
+        Where they go.
+    p
+        The product.
+    dtype
+        The data type of the elements.
+    addresses
+        The addresses of a, b and c, as pointers to elements.
+    share
+        Which part of the product is computed here; None is all of it.
+    """
     scalar = scalar_type(dtype)
     function = _declared(build.module, scalar)
     integer = function.function_type.args[3]
-    with nested(build, p.stack) as indices:
+    count = math.prod(p.stack)
+    first, last, m, n = INT64(0), INT64(count), INT64(p.m), INT64(p.n)
+    offsets: list[Code] = [INT64(0)] * 3
+    if share is not None and count > 1:
+        first, last = share.of(build, count, 1)
+    elif share is not None and p.m >= p.n:
+        begin, end = share.of(build, p.m, GRAIN)
+        m = build.sub(end, begin)
+        offsets = [build.mul(begin, INT64(x)) for x in (_step(p.a, 0), 0, p.c.leading)]
+    elif share is not None:
+        begin, end = share.of(build, p.n, GRAIN)
+        n = build.sub(end, begin)
+        offsets = [build.mul(begin, INT64(x)) for x in (0, _step(p.b, 1), 1)]
+    with loop(build, first, last, once=count == 1) as i:
         pointers = []
-        for address, steps in zip(addresses, p.steps, strict=True):
-            offset: Code = INT64(0)
-            for index, step in zip(indices, steps, strict=True):
-                offset = build.add(offset, build.mul(index, INT64(step)))
+        for address, offset, steps in zip(addresses, offsets, p.steps, strict=True):
+            rest = i
+            for length, step in zip(reversed(p.stack), reversed(steps), strict=True):
+                offset = build.add(offset, build.mul(build.urem(rest, INT64(length)), INT64(step)))
+                rest = build.udiv(rest, INT64(length))
             pointers.append(build.gep(address, [offset]))
         a, b, c = pointers
-        sizes = [integer(x) for x in (p.m, p.n, p.k)]
+        sizes = [x if integer is INT64 else build.trunc(x, integer) for x in (m, n, INT64(p.k))]
         build.call(
             function,
             [
@@ -132,6 +162,11 @@ def write(build: Any, p: Product, dtype: Any, addresses: Sequence[Code]) -> None
                 ir.Constant(scalar, 0.0), c, integer(p.c.leading),
             ],
         )  # fmt: skip
+
+
+def _step(x: Matrix, axis: int) -> int:
+    """Return how far apart rows (axis 0) or columns (axis 1) are."""
+    return x.leading if (x.order == PLAIN) == (axis == 0) else 1
 
 
 def _declared(module: Any, scalar: Any) -> Any:
@@ -145,6 +180,11 @@ def _declared(module: Any, scalar: Any) -> Any:
         arguments = [INT32] * 3 + [integer] * 3 + [scalar, pointer, integer, pointer, integer, scalar, pointer, integer]
         found = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), name)
     return found
+
+
+def cost(p: Product) -> int:
+    """Return the number of multiplications."""
+    return math.prod(p.stack) * p.m * p.k * p.n
 
 
 def symbols() -> dict[str, int]:

@@ -215,7 +215,7 @@ class _Pool:
             memory = self._used.pop(instead_of)
         else:
             fitting = [m for m in self._free if value.nbytes <= m.nbytes <= 4 * value.nbytes]
-            memory = min(fitting, key=lambda m: m.nbytes) if fitting else _aligned(value.nbytes)
+            memory = min(fitting, key=lambda m: m.nbytes) if fitting else aligned(value.nbytes)
             self._free = [m for m in self._free if m is not memory]
         self._used[value] = memory
         return memory
@@ -227,14 +227,14 @@ class _Pool:
             self._free.append(memory)
 
 
-def _aligned(n_bytes: int) -> Array:
+def aligned(n_bytes: int) -> Array:
     memory = np.empty(max(n_bytes, 1) + _ALIGNMENT, np.uint8)
     start = -memory.__array_interface__["data"][0] % _ALIGNMENT
     return memory[start : start + max(n_bytes, 1)]
 
 
 def _empty(value: Value) -> Array:
-    return _aligned(value.nbytes)[: value.nbytes].view(_dtype(value)).reshape(value.shape)
+    return aligned(value.nbytes)[: value.nbytes].view(_dtype(value)).reshape(value.shape)
 
 
 def _dtype(value: Value) -> Any:
