@@ -46,6 +46,9 @@ from ._tape import enable_grad as enable_grad
 from ._tape import is_grad_enabled as is_grad_enabled
 from ._tape import no_grad as no_grad
 from ._tensor import Tensor as Tensor
+from ._threads import num_threads as num_threads
+from ._threads import set_num_threads as set_num_threads
+from ._threads import use_threads as use_threads
 from ._version import __version__ as __version__
 from .ops import *
 from .transform import custom_vjp as custom_vjp

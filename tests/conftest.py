@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import importlib
 import os
 from typing import TYPE_CHECKING, Any
@@ -43,13 +45,28 @@ def pytest_configure(config: pytest.Config) -> None:
     names: list[str] = config.getoption("--device") or installed()
     names = list(dict.fromkeys(ALIASES.get(name, name) for name in names))
     if any(name.partition(":")[0] == "jax" for name in names):
-        # What is tested is small and compiled anew for every shape: do not optimise it.
-        os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
-        importlib.import_module("jax").config.update("jax_enable_x64", val=True)
+        compile_quickly()
     try:
         config.stash[CHOSEN] = [str(deepcore.device(name)) for name in names]
     except deepcore.DeepcoreError as error:
         raise pytest.UsageError(str(error)) from None
+
+
+def compile_quickly() -> None:
+    """Let JAX spend as little as it can on a program: what is tested is small and compiled anew for every shape."""
+    os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false")
+    config = importlib.import_module("jax").config
+    config.update("jax_enable_x64", val=True)
+    config.update("jax_traceback_in_locations_limit", 0)
+    # A context of MLIR takes a quarter of the time of a compilation, and one is enough for all.
+    lowering: Any = importlib.import_module("jax._src.interpreters.mlir")
+    lowering.make_ir_context = functools.cache(lowering.make_ir_context)
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from looking through thousands of tests again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def installed() -> list[str]:
