@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from llvmlite import ir
 
 from ._compiler import Library
-from ._kernel import BYTE_POINTER, NUMBERS, TABLE, Kernel, Place, scratch_bytes, units
+from ._kernel import BYTE_POINTER, NUMBERS, TABLE, Kernel, scratch_bytes, units
 from ._lanes import INT32, INT64, memory_type
 from ._loops import alloca
 from ._pool import pool
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from deepcore.graph.fusion import Group
     from deepcore.graph.program import Value
+
+    from ._places import Place
 
     Step = tuple[Group, None] | tuple[Sequence[Value], Product]
 
@@ -52,6 +54,8 @@ class Module:
         self.names: list[str] = []
         self._n_kernels = 0
         self._barrier = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [BYTE_POINTER, INT64]), "barrier")
+        if pool() is None:  # one thread, which waits for nobody
+            ir.IRBuilder(self._barrier.append_basic_block("entry")).ret_void()
 
     def function(self, steps: Sequence[Step]) -> str:
         """Write a function that computes some steps, and return its name."""
@@ -112,5 +116,5 @@ class Module:
     def compiled(self) -> Library:
         """Return the functions."""
         threads = pool()
-        assert threads is not None
-        return Library(str(self.module), self.names, symbols() | {"barrier": threads.barrier})
+        barrier = {} if threads is None else {"barrier": threads.barrier}
+        return Library(str(self.module), self.names, symbols() | barrier)

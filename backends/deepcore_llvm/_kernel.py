@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from deepcore.graph.program import Call
 
     from ._lanes import Code
+    from ._places import Place
 
 PIECE: Final = 1024
 """The points of a piece of a kernel without rows."""
@@ -44,15 +45,6 @@ NUMBERS: Final = ir.DoubleType().as_pointer()
 KERNEL: Final = ir.FunctionType(INT32, [TABLE, NUMBERS, INT64, INT64, INT64])
 FINISH: Final = ir.FunctionType(ir.VoidType(), [TABLE, INT64, INT64])
 _LANES: Final = 64  # bytes
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a value is: an entry of the table of addresses, bytes from there, and strides in elements."""
-
-    slot: int
-    offset: int
-    strides: tuple[int, ...]
 
 
 @dataclass

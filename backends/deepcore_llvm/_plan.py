@@ -1,29 +1,30 @@
-"""Programs as machine code: what the code for this processor can do of a program, one function does in one call.
+"""Programs as machine code: what there are instructions for is done by one function, in one call.
 
 Groups of elementwise operations and reductions become kernels, and products calls of BLAS; all of them work on arrays
-that are there already, whose addresses are in a table. What has no instructions here runs in between, by NumPy.
+that are there already, whose addresses are in a table. What there are no instructions for runs in between, by NumPy.
 """
 
 from __future__ import annotations
 
 import ctypes
-import os
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from deepcore._backend import numpy_dtypes
+from deepcore._threads import num_threads
 from deepcore._tracing import Number
 from deepcore.graph.fusion import Group, fused
 from deepcore.graph.passes import expanded
-from deepcore.graph.program import Call, Value
-from deepcore_numpy._layout import Layout, aligned, viewed
+from deepcore.graph.program import Call, Value, leaves_of
+from deepcore_numpy._layout import Layout, aligned
 from deepcore_numpy._plan import Executor, write
 
 from ._code import Module
-from ._kernel import Place, scratch_bytes
-from ._pool import pool
+from ._kernel import scratch_bytes
 from ._operations import is_native
+from ._places import Places
+from ._pool import MOST, pool
 from ._product import product
 
 if TYPE_CHECKING:
@@ -32,39 +33,43 @@ if TYPE_CHECKING:
     from deepcore.graph.program import Program
     from deepcore.graph.replay import Source
 
-    Array = np.ndarray[Any, Any]
+    from ._code import Step
+    from ._compiler import Library
 
-KERNEL = "kernel"
-SPLIT = False
-FUNCS = []
+KERNEL: Final = "kernel"
+OUTSIDE: Final = "an index, such as a label, is not within the axis that it chooses from"
+
+EXPANDED: Final = frozenset(
+    (
+        *("layer_norm", "layer_norm_vjp", "optim.adam", "rms_norm", "rms_norm_vjp"),
+        *("softmax_cross_entropy", "softmax_cross_entropy_vjp"),
+    )
+)
+"""Operations for which NumPy has kernels of its own, that are faster as the calls that they are made of."""
 
 
-def grouped(program: Program, overridden: Callable[[str], bool]) -> Program:
-    """Return a program whose calls of one kernel are one call, ``kernel``, of what it reads.
+def grouped(program: Program) -> Program:
+    """Return a program in which the calls that one kernel computes are one call, ``kernel``, of what it reads."""
+    overrides = program.device.backend.overrides
 
-    Parameters
-    ----------
-    program
-        The program.
-    overridden
-        Whether NumPy has a kernel of its own for an operation, so that it stays one call.
-    """
-    from dataclasses import replace
+    def stays(call: Call) -> bool:
+        return is_native(call) or (call.operation in overrides and call.operation not in EXPANDED)
 
-    plain = expanded(program, keep=lambda call: overridden(call.operation) or is_native(call))
-    calls = [_call(item) if isinstance(item, Group) else item for item in fused(plain, fusible=is_native)]
-    return replace(plain, calls=calls)
+    plain = expanded(program, keep=stays)
+    items = fused(plain, fusible=is_native)
+    return replace(plain, calls=[_call(item) if isinstance(item, Group) else item for item in items])
 
 
 def _call(group: Group) -> Call:
-    numbers = {id(x): x for call in group.calls for x in (*call.arguments, *call.parameters.values()) if isinstance(x, Number)}
+    leaves = (x for call in group.calls for x in leaves_of((call.arguments, call.parameters)))
+    numbers = {id(x): x for x in leaves if isinstance(x, Number)}
     first = group.calls[0]
     arguments = (*group.inputs, *numbers.values())
     return Call(KERNEL, arguments, {"group": group}, tuple(group.outputs), first.where, first.layer)
 
 
 class NativeLayout(Layout):
-    """Where values are, for kernels and BLAS, which write all they compute to where it is wanted."""
+    """Where values are, for kernels and BLAS, which write all that they compute where it is wanted."""
 
     def _is_written(self, call: Call) -> bool:
         return call.operation == KERNEL or super()._is_written(call)
@@ -79,189 +84,157 @@ class NativeLayout(Layout):
 
 
 class NativeExecutor(Executor):
-    """A program as machine code, on arrays of its own: see :class:`deepcore_numpy._plan.Executor`."""
+    """A program as machine code, on arrays of its own: see :class:`deepcore_numpy._plan.Executor`.
 
-    def __init__(self, program: Program, overridden: Callable[[str], bool]) -> None:
-        self._library: Any = None
-        self.threads = int(os.environ.get("T","1"))
-        self.scratch: list[Any] = []
-        super().__init__(grouped(program, overridden))
+    Attributes
+    ----------
+    threads
+        How many threads compute it.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.threads = min(num_threads(), MOST) if pool() is not None else 1
+        self._library: Library | None = None
+        self._scratch: list[Any] = []
+        super().__init__(grouped(program))
 
     def _layout(self) -> Layout:
         return NativeLayout(self.program)
 
     def _write(self, source: Source, layout: Layout) -> None:
-        """Write the lines of the calls: a line for all in a row that are native, and one for each other."""
-        _Lines(self, source, layout).write()
+        """Write the lines of the calls: one line for all in a row that are native, and one for each other."""
+        places = Places(layout)
+        numbers: dict[int, int] = {}
+        scratch: dict[int, int] = {}
+        self._scratch = []
+        parts: list[list[Step] | Call] = []
+        for call in self.program.calls:
+            if layout.is_view(call) and places.is_in_place(call.results[0]):
+                continue
+            step = _native(call, places)
+            if step is None:
+                parts.append(call)
+                continue
+            if isinstance(step[0], Group):
+                for x in call.arguments:
+                    if isinstance(x, Number):
+                        numbers.setdefault(id(x), len(numbers))
+                if step[0].ends:
+                    self._scratch.append(aligned(scratch_bytes(step[0]) * self.threads))
+                    scratch[id(step[0])] = places.add(self._scratch[-1].ctypes.data)
+            if parts and isinstance(parts[-1], list):
+                parts[-1].append(step)
+            else:
+                parts.append([step])
+        lines = _Lines(source, layout, places, parts)
+        lines.begin(numbers)
+        runs = self._runs([part for part in parts if isinstance(part, list)], Module(places.of, numbers, scratch))
+        for part in parts:
+            if isinstance(part, list):
+                lines.run(*runs.pop(0))
+            else:
+                lines.call(part)
+
+    def _runs(self, parts: list[list[Step]], module: Module) -> list[tuple[Callable[..., int], Sequence[int]]]:
+        """Return a function of Python for each part, and what it is given besides the table and the numbers."""
+        if not parts:
+            return []
+        if self._library is None:  # the code is the same wherever the arrays are
+            for part in parts:
+                module.function(part)
+            self._library = module.compiled()
+        addresses = list(self._library.addresses.values())
+        threads = pool()
+        pointers = [ctypes.c_void_p] * 3
+        if threads is None:
+            form = ctypes.CFUNCTYPE(ctypes.c_int, *pointers, ctypes.c_int64, ctypes.c_int64)
+            return [(form(address), (0, 0, 1)) for address in addresses]
+        threads.start(self.threads)
+        form = ctypes.CFUNCTYPE(ctypes.c_int, *pointers, ctypes.c_int64, ctypes.c_void_p)
+        launch = form(threads.launch)
+        return [(launch, (threads.address, self.threads, address)) for address in addresses]
+
+
+def _native(call: Call, places: Places) -> Step | None:
+    """Return a call as a step of native code, or None where there is none."""
+    if call.operation == KERNEL:
+        group: Group = call.parameters["group"]
+        for value in (*group.inputs, *group.outputs):
+            places.find(value)
+        return group, None
+    values = (*call.arguments, *call.results)
+    is_product = call.operation == "matmul" and not call.parameters and all(isinstance(x, Value) for x in values)
+    if not is_product or call.results[0] not in places.layout.arrays:
+        return None
+    how = product(values, [places.strides(value) for value in values])
+    if how is None:
+        return None
+    for value in values:
+        places.find(value)
+    return values, how
 
 
 class _Lines:
-    """The lines of a program, as they are written."""
+    """The lines that run the parts of a program, and tell each where new arrays are."""
 
-    def __init__(self, executor: NativeExecutor, source: Source, layout: Layout) -> None:
-        self.executor = executor
-        self.program = layout.program
+    def __init__(self, source: Source, layout: Layout, places: Places, parts: list[list[Step] | Call]) -> None:
         self.source = source
         self.layout = layout
-        self.views = {call.results[0]: call for call in self.program.calls if layout.is_view(call)}
-        self.prototypes: dict[Value, Array] = {}  # what values that come as new arrays look like
-        self.slots: dict[int, int] = {}  # by the address of an array, or the identity of a value
-        self.addresses: list[int] = []
-        self.moving: dict[Value, int] = {}  # the slots of values that come as new arrays
-        self.places: dict[Value, Place] = {}
-        self.numbers: dict[int, int] = {}
-        self.scratch: dict[int, int] = {}  # the slots of memory for ends, by the identity of a group
+        self.places = places
+        self._read = self._read_by_numpy(parts)
+        self._table = np.array(places.addresses or [0], np.int64)
 
-    def write(self) -> None:
-        layout, source = self.layout, self.source
-        steps: list[list[Any] | Call] = []
-        for call in self.program.calls:
-            if layout.is_view(call) and (call.results[0] in layout.arrays or self._is_place(call.results[0])):
-                continue
-            step = self._native(call)
-            if step is None:
-                steps.append(call)
-            elif steps and isinstance(steps[-1], list) and not SPLIT:
-                steps[-1].append(step)
-            else:
-                steps.append([step])
-        read_by_numpy = self._read_by_numpy(steps)
-        module = Module(self.places, self.numbers, self.scratch)
-        names = [module.function(step) if isinstance(step, list) else "" for step in steps]
-        if self.executor._library is None and any(names):
-            self.executor._library = module.compiled()
-        table = np.array(self.addresses or [0], np.int64)
-        numbers = np.empty(max(len(self.numbers), 1))
-        threads = pool()
-        assert threads is not None
-        threads.start(self.executor.threads)
-        launch = source.constant(ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_void_p] * 4, ctypes.c_int64)(threads.launch), "launch")
-        pointers = f"{table.ctypes.data}, {numbers.ctypes.data}, {self.executor.threads}"
-        texts = {id(x): source.text(x) for x in self.program.numbers()}
-        t, n = source.constant(table, "table"), source.constant(numbers, "numbers")
-        source.lines += [f"{n}[{i}] = {texts[identity]}" for identity, i in self.numbers.items()]
-        for value in (*self.program.inputs, *(v for draw in self.program.draws for v, _ in draw.arrays)):
-            self._place_new(value, t, read_by_numpy)
-        for step, name in zip(steps, names, strict=True):
-            if isinstance(step, list):
-                if SPLIT: FUNCS.append((step, threads, self.executor._library.addresses[name], table, numbers))
-                function = f"{launch}({threads.address}, {self.executor._library.addresses[name]}, {pointers})"
-                source.lines.append(f"if {function}: raise IndexError({OUTSIDE!r})")
-                continue
-            write(source, step, layout)
-            for value in step.results:
-                self._place_new(value, t, read_by_numpy)
+    def begin(self, numbers: dict[int, int]) -> None:
+        """Write what comes first: numbers, and where the inputs are."""
+        program = self.layout.program
+        self._numbers = np.empty(max(len(numbers), 1))
+        name = self.source.constant(self._numbers, "numbers")
+        for number in program.numbers():
+            if id(number) in numbers:
+                self.source.lines.append(f"{name}[{numbers[id(number)]}] = {self.source.text(number)}")
+        for value in (*program.inputs, *(value for draw in program.draws for value, _ in draw.arrays)):
+            self._new(value)
 
-    def _place_new(self, value: Value, table: str, read_by_numpy: set[Value]) -> None:
-        """Write where a new array is, if a kernel reads it, and the views of it that NumPy reads."""
+    def run(self, function: Callable[..., int], others: Sequence[int]) -> None:
+        """Write the call of native code."""
+        text = ", ".join(map(str, (self._table.ctypes.data, self._numbers.ctypes.data, *others)))
+        self.source.lines.append(f"if {self.source.constant(function, 'f')}({text}): raise IndexError({OUTSIDE!r})")
+
+    def call(self, call: Call) -> None:
+        """Write a call of NumPy."""
+        write(self.source, call, self.layout)
+        for value in call.results:
+            self._new(value)
+
+    def _new(self, value: Value) -> None:
+        """Write where a new array is, if native code reads it, and the views of it that NumPy reads."""
         if value in self.layout.arrays:
             return
         name = self.source.names[value]
-        if value in self.moving:
+        if value in self.places.moving:
+            table = self.source.constant(self._table, "table")
             self.source.lines.append(f"{name} = {self.source.constant(contiguous, 'f')}({name})")
-            self.source.lines.append(f"{table}[{self.moving[value]}] = {name}.ctypes.data")
-        for result, call in self.views.items():
-            if call.arguments[0] is value and result not in self.layout.arrays and result in read_by_numpy:
+            self.source.lines.append(f"{table}[{self.places.moving[value]}] = {name}.ctypes.data")
+        for result, call in self.places.views.items():
+            new = result not in self.layout.arrays and self.places.is_in_place(result)
+            if new and call.arguments[0] is value and result in self._read:
                 write(self.source, call, self.layout)
-                self._place_new(result, table, read_by_numpy)
+                self._new(result)
 
-    def _read_by_numpy(self, steps: list[list[Any] | Call]) -> set[Value]:
-        """Return the values that calls of NumPy read, and the program's results, and what these are views of."""
-        found = {x for step in steps if isinstance(step, Call) for x in step.operands()} | set(self.program.outputs)
-        waiting = list(found)
+    def _read_by_numpy(self, parts: list[list[Step] | Call]) -> set[Value]:
+        """Return the values that calls of NumPy read, the results of the program, and what these are views of."""
+        waiting = [x for part in parts if isinstance(part, Call) for x in part.operands()]
+        waiting += self.layout.program.outputs
+        found = set(waiting)
         while waiting:
-            call = self.views.get(waiting.pop())
+            call = self.places.views.get(waiting.pop())
             if call is not None and call.arguments[0] not in found:
                 found.add(call.arguments[0])
                 waiting.append(call.arguments[0])
         return found
 
-    # -------------------------------------------------------------------------------------------------------- places
 
-    def _native(self, call: Call) -> Any:
-        """Return a call as a step of native code, if it can be one."""
-        if call.operation == KERNEL:
-            group = call.parameters["group"]
-            for x in call.arguments:
-                if isinstance(x, Number):
-                    self.numbers.setdefault(id(x), len(self.numbers))
-            for value in (*group.inputs, *group.outputs):
-                self._place(value)
-            if group.ends:
-                memory = aligned(scratch_bytes(group) * self.executor.threads)
-                self.executor.scratch.append(memory)
-                self.scratch[id(group)] = len(self.addresses)
-                self.addresses.append(memory.ctypes.data)
-            return group, None
-        if call.operation == "matmul" and not call.parameters and call.results[0] in self.layout.arrays:
-            values = (*call.arguments, *call.results)
-            if not all(isinstance(x, Value) for x in values):
-                return None
-            how = product(values, [self._strides(value) for value in values])
-            if how is not None:
-                for value in values:
-                    self._place(value)
-                return values, how
-        return None
-
-    def _is_place(self, value: Value) -> bool:
-        """Whether a view of a new array is in its memory."""
-        return self._prototype(value) is not None
-
-    def _prototype(self, value: Value) -> Array | None:
-        """Return an array that looks like a new one, or None for what is not a view in place."""
-        if value in self.prototypes:
-            return self.prototypes[value]
-        call = self.views.get(value)
-        if call is None:
-            array = np.empty(value.shape, numpy_dtypes()[value.dtype])
-        else:
-            source = self._prototype(call.arguments[0])
-            if source is None:
-                return None
-            array = viewed(source, call)
-            if array.size and not np.may_share_memory(array, source):
-                return None
-        self.prototypes[value] = array
-        return array
-
-    def _array(self, value: Value) -> Array:
-        array = self.layout.arrays.get(value)
-        found = self._prototype(value) if array is None else array
-        assert found is not None
-        return found
-
-    def _strides(self, value: Value) -> tuple[int, ...]:
-        array = self._array(value)
-        return tuple(step // array.itemsize for step in array.strides)
-
-    def _place(self, value: Value) -> None:
-        """Find out where a value is."""
-        if value in self.places:
-            return
-        array = self._array(value)
-        address = array.__array_interface__["data"][0]
-        if value in self.layout.arrays:
-            if address not in self.slots:
-                self.slots[address] = len(self.addresses)
-                self.addresses.append(address)
-            slot, offset = self.slots[address], 0
-        else:
-            root = value
-            while root in self.views and self._prototype(root) is not None:
-                root = self.views[root].arguments[0]
-            if root not in self.moving:
-                self.moving[root] = len(self.addresses)
-                self.addresses.append(0)
-            slot = self.moving[root]
-            offset = address - self._array(root).__array_interface__["data"][0]
-        self.places[value] = Place(slot, offset, self._strides(value))
-
-
-OUTSIDE = "an index, such as a label, is not within the axis that it chooses from"
-
-
-def contiguous(x: Any) -> Array:
+def contiguous(x: Any) -> Any:
     """Return an array in row-major order."""
     array = np.asarray(x)
     return array if array.flags.c_contiguous else array.copy()

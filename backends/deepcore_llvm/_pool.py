@@ -162,7 +162,7 @@ work:
 }
 
 ; Run a function on several threads, of which this is the first, or on this one if the others are busy.
-define i32 @launch(ptr %pool, ptr %function, ptr %table, ptr %numbers, i64 %threads) {
+define i32 @launch(ptr %table, ptr %numbers, ptr %pool, i64 %threads, ptr %function) {
   %busy = getelementptr i64, ptr %pool, i64 40
   %alone = icmp eq i64 %threads, 1
   br i1 %alone, label %serial, label %ask

@@ -16,6 +16,7 @@ from ._adam import adam
 from ._attention import attention_gradients, attention_with_kept
 from ._convolution import convolution, convolution_transpose, convolution_weight
 from ._cross_entropy import softmax_cross_entropy, softmax_cross_entropy_vjp
+from ._fast import fast_executor
 from ._plan import Executor
 from ._pooling import average_unpool, max_pool_indices, max_unpool
 
@@ -82,31 +83,8 @@ class NumPyBackend(Backend):
         return np.asarray(array)
 
     def executor(self, program: Any) -> Any:
-        import os
-        if os.environ.get("DEEPCORE_FAST") == "1":
-            from deepcore_llvm._plan import NativeExecutor
-
-            return NativeExecutor(program, self.overrides_stay)
-        return Executor(program)
-
-    def overrides_stay(self, name):
-        return name in self.overrides and name not in {"optim.adam", "softmax_cross_entropy", "softmax_cross_entropy_vjp", "layer_norm", "layer_norm_vjp", "rms_norm", "rms_norm_vjp"}
-
-    @property
-    def num_threads(self) -> int | None:
-        found = [pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
-        return found[0] if found else None
-
-    @cached_property
-    def _initial_threads(self) -> dict[str, int]:
-        return {pool["prefix"]: pool["num_threads"] for pool in threadpoolctl.threadpool_info()}
-
-    def set_num_threads(self, n: int | None) -> None:
-        initial = self._initial_threads
-        threadpoolctl.threadpool_limits(initial if n is None else n)
-        if numba := sys.modules.get("numba"):
-            most: int = numba.config.NUMBA_NUM_THREADS
-            numba.set_num_threads(most if n is None else min(n, most))
+        native = fast_executor()
+        return Executor(program) if native is None else native(program)
 
     @property
     def overrides(self) -> Mapping[str, Kernel]:
