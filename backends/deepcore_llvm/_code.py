@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from deepcore.graph.program import Value
 
     from ._places import Place
+    from ._space import Space
 
-    Step = tuple[Group, None] | tuple[Sequence[Value], Product]
+    Step = tuple[Group, Space] | tuple[Sequence[Value], Product]
 
 FUNCTION: Final = ir.FunctionType(INT32, [TABLE, NUMBERS, BYTE_POINTER, INT64, INT64])
 """What is called from Python: of the table, the numbers, the pool, which thread this is, and of how many."""
@@ -68,18 +69,19 @@ class Module:
         wrong = alloca(build, INT32)
         build.store(INT32(0), wrong)
         for what, how in steps:
-            if how is None:
-                self._kernel(build, what, share, wrong)
-            else:
+            if isinstance(how, Product):
                 self._product(build, what, how, share)
+            else:
+                self._kernel(build, what, how, share, wrong)
             build.call(self._barrier, [pool, threads])
         build.ret(build.load(wrong))
         return name
 
-    def _kernel(self, build: Any, group: Group, share: Share, wrong: Any) -> None:
-        kernel = Kernel(self.module, f"kernel{self._n_kernels}", group, self.places, self.numbers)
+    def _kernel(self, build: Any, group: Group, space: Space, share: Share, wrong: Any) -> None:
+        kernel = Kernel(self.module, f"kernel{self._n_kernels}", group, space, self.places, self.numbers)
         self._n_kernels += 1
         table, numbers, pool, *_ = build.function.args
+        count = units(group, space)
         base: Any = INT64(0)
         if group.ends:
             base = build.load(build.gep(table, [INT64(self.scratch[id(group)])]))
@@ -88,15 +90,15 @@ class Module:
             found = build.call(kernel.function, [table, numbers, begin, end, own])
             build.store(build.or_(build.load(wrong), found), wrong)
 
-        if group.rows * group.width >= WORTH_POINTS and units(group) > 1:
-            compute(*share.of(build, units(group), 1), build.add(base, build.mul(share.id, INT64(scratch_bytes(group)))))
+        if group.rows * group.width >= WORTH_POINTS and count > 1:
+            compute(*share.of(build, count, 1), build.add(base, build.mul(share.id, INT64(scratch_bytes(group)))))
             if group.ends:
                 build.call(self._barrier, [pool, share.threads])
                 with build.if_then(build.icmp_signed("==", share.id, INT64(0))):
                     build.call(kernel.finish, [table, base, share.threads])
             return
         with build.if_then(build.icmp_signed("==", share.id, INT64(0))):
-            compute(INT64(0), INT64(units(group)), base)
+            compute(INT64(0), INT64(count), base)
             if group.ends:
                 build.call(kernel.finish, [table, base, INT64(1)])
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from ._lanes import Code
     from ._places import Place
+    from ._space import Space
 
 PIECE: Final = 1024
 """The points of a piece of a kernel without rows."""
@@ -56,12 +57,10 @@ class _Sweep:
     ends: list[Call] = field(default_factory=list[Any])
 
 
-def units(group: Group) -> int:
+def units(group: Group, space: Space) -> int:
     """Return how many rows or pieces a kernel has."""
-    if group.columns:
-        return group.rows
-    inner = group.shape[-1] if group.shape else 1
-    return math.prod(group.shape[:-1]) * -(-inner // PIECE)
+    pieces = 1 if group.columns else -(-space.inner[0] // PIECE)
+    return math.prod(space.outer) * pieces
 
 
 def _total_type(call: Call) -> Any:
@@ -98,6 +97,8 @@ class Kernel:
         Its name.
     group
         What it computes.
+    space
+        The axes along which it goes.
     places
         Where what it reads and writes is.
     numbers
@@ -105,9 +106,16 @@ class Kernel:
     """
 
     def __init__(
-        self, module: Any, name: str, group: Group, places: dict[Value, Place], numbers: dict[int, int]
+        self,
+        module: Any,
+        name: str,
+        group: Group,
+        space: Space,
+        places: dict[Value, Place],
+        numbers: dict[int, int],
     ) -> None:
         self.group = group
+        self.space = space
         self.places = places
         self.numbers = numbers
         self.function = ir.Function(module, KERNEL, name)
@@ -116,9 +124,8 @@ class Kernel:
         self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
         self.makers = {value: call for call in group.calls for value in call.results}
         self.levels = dict(zip(map(id, group.calls), group.levels, strict=True))
-        self.n_axes = len(group.shape)
-        self.n_outer = self.n_axes - group.columns if group.columns else max(self.n_axes - 1, 0)
-        self.inner = group.shape[self.n_outer :] or (1,)
+        self.n_outer = len(space.outer)
+        self.inner = space.inner
         self.ends = {id(call) for call in group.ends}
         self.sweeps = self._planned()
         self.kept = self._kept()
@@ -216,9 +223,6 @@ class Kernel:
         pointer = build.inttoptr(build.add(address, INT64(place.offset)), memory_type(value.dtype).as_pointer())
         return pointer
 
-    def _strides(self, value: Value) -> tuple[int, ...]:
-        return self.group.strides(value, self.places[value].strides)
-
     def _unit(self, unit: Code) -> None:
         """Write the computation of a row, or of a piece of the last axis."""
         if self.group.columns:
@@ -246,7 +250,7 @@ class Kernel:
     def _indices(self, unit: Code) -> list[Code]:
         """Return the index of a row along each axis before it."""
         found: list[Code] = []
-        for length in reversed(self.group.shape[: self.n_outer]):
+        for length in reversed(self.space.outer):
             if len(found) == self.n_outer - 1:
                 found.append(unit)
             else:
@@ -260,7 +264,7 @@ class Kernel:
         self.rows = {}
         for value, base in self.bases.items():
             offset: Code = INT64(0)
-            strides = self._strides(value)
+            strides = self.space.strides[value]
             for index, stride in zip([*outer, *(start for start, _ in ranges)], strides, strict=False):
                 if stride:
                     offset = build.add(offset, build.mul(index, INT64(stride)))
@@ -423,7 +427,7 @@ class Kernel:
 
     def _end_strides(self, call: Call) -> tuple[int, ...]:
         (result,) = call.results
-        return self.group.patterns[result] or (0,)
+        return self.space.patterns[result] or (0,)
 
     def _end_offset(self, call: Call, indices: list[Code]) -> Code:
         """Return the position in its result that an end adds a row to."""
@@ -572,7 +576,7 @@ class _Points:
         return build.gep(kernel.rows[value], [offset])
 
     def _strides(self, value: Value) -> tuple[int, ...]:
-        return self.kernel._strides(value)[self.kernel.n_outer :] or (0,)
+        return self.kernel.space.strides[value][self.kernel.n_outer :] or (0,)
 
     def _read(self, value: Value) -> Code:
         """Load a value, whose elements may be apart from each other, or one for all lanes."""

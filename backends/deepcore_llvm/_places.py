@@ -51,7 +51,8 @@ class Places:
         self.addresses: list[int] = []
         self.moving: dict[Value, int] = {}
         self.views: dict[Value, Call] = {call.results[0]: call for call in layout.program.calls if layout.is_view(call)}
-        self._patterns: dict[Value, Array | None] = {}
+        self._patterns: dict[Value, Array] = {}
+        self._copied: set[Value] = set()  # the results of views that have to copy, and so are new arrays
         self._slots: dict[int, int] = {}  # by address
 
     def add(self, address: int) -> int:
@@ -83,35 +84,32 @@ class Places:
 
     def is_in_place(self, value: Value) -> bool:
         """Whether a view needs no computation: it is where what it is a view of is."""
-        return value in self.layout.arrays or self._pattern(value) is not None
+        if value in self.layout.arrays:
+            return True
+        self._pattern(value)
+        return value not in self._copied
 
     def _root(self, value: Value) -> Value:
         """Return the new array that a value is a view of."""
-        while value in self.views and self._pattern(value) is not None:
+        while value in self.views and value not in self._copied:
             value = self.views[value].arguments[0]
         return value
 
     def _array(self, value: Value) -> Array:
         """Return the array of a value, or one that looks like it."""
         array = self.layout.arrays.get(value)
-        if array is None:
-            array = self._pattern(value)
-        if array is None:  # a view that has to copy, and so is a new array
-            array = np.empty(value.shape, numpy_dtypes()[value.dtype])
-            self._patterns[value] = array
-        return array
+        return self._pattern(value) if array is None else array
 
-    def _pattern(self, value: Value) -> Array | None:
-        """Return an array that looks like a new one, or None for the result of a view that has to copy."""
+    def _pattern(self, value: Value) -> Array:
+        """Return an array that looks like a new one."""
         if value not in self._patterns:
             call = self.views.get(value)
-            array: Array | None = None
-            if call is None:
-                array = np.empty(value.shape, numpy_dtypes()[value.dtype])
-            else:
+            if call is not None:
                 source = self._pattern(call.arguments[0])
-                if source is not None:
-                    view = viewed(source, call)
-                    array = view if np.may_share_memory(view, source) or not view.size else None
-            self._patterns[value] = array
+                view = viewed(source, call)
+                if np.may_share_memory(view, source) or not view.size:
+                    self._patterns[value] = view
+                    return view
+                self._copied.add(value)
+            self._patterns[value] = np.empty(value.shape, numpy_dtypes()[value.dtype])
         return self._patterns[value]

@@ -26,6 +26,7 @@ from ._operations import is_native
 from ._places import Places
 from ._pool import MOST, pool
 from ._product import product
+from ._space import space
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -159,9 +160,8 @@ def _native(call: Call, places: Places) -> Step | None:
     """Return a call as a step of native code, or None where there is none."""
     if call.operation == KERNEL:
         group: Group = call.parameters["group"]
-        for value in (*group.inputs, *group.outputs):
-            places.find(value)
-        return group, None
+        found = space(group, {value: places.find(value).strides for value in (*group.inputs, *group.outputs)})
+        return None if found is None else (group, found)
     values = (*call.arguments, *call.results)
     is_product = call.operation == "matmul" and not call.parameters and all(isinstance(x, Value) for x in values)
     if not is_product or call.results[0] not in places.layout.arrays:
@@ -201,10 +201,21 @@ class _Lines:
         self.source.lines.append(f"if {self.source.constant(function, 'f')}({text}): raise IndexError({OUTSIDE!r})")
 
     def call(self, call: Call) -> None:
-        """Write a call of NumPy."""
-        write(self.source, call, self.layout)
+        """Write a call of NumPy, or all the calls of a kernel that goes through memory in no regular way."""
+        if call.operation == KERNEL:
+            self._calls(call.parameters["group"])
+        else:
+            write(self.source, call, self.layout)
         for value in call.results:
             self._new(value)
+
+    def _calls(self, group: Group) -> None:
+        names = self.source.names
+        for call in group.calls:
+            names.update((value, f"v{len(names)}") for value in call.results if value not in names)
+            self.source.call(call)
+        for value in group.outputs:
+            self.source.lines.append(f"copyto({self.source.text(value)}, {names[value]})")
 
     def _new(self, value: Value) -> None:
         """Write where a new array is, if native code reads it, and the views of it that NumPy reads."""

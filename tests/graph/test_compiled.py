@@ -78,7 +78,7 @@ class Net:
     def state(self) -> dict[str, Any]:
         found = {**self.optimizer.state_dict(), **{f"p.{k}": v for k, v in self.model.state_dict().items()}}
         found |= {f"g.{k}": p.grad for k, p in self.model.named_parameters()}
-        return {k: (v.numpy().tobytes() if isinstance(v, dc.Tensor) else v) for k, v in found.items()}
+        return {k: (v.numpy() if isinstance(v, dc.Tensor) else v) for k, v in found.items()}
 
 
 def batch(n: int = 4, seed: int = 0, device: Any = "cpu") -> tuple[dc.Tensor, dc.Tensor]:
@@ -87,14 +87,15 @@ def batch(n: int = 4, seed: int = 0, device: Any = "cpu") -> tuple[dc.Tensor, dc
     return dc.asarray(x, device=device), dc.asarray(rng.integers(0, 3, n), device=device)
 
 
+@pytest.mark.parametrize("executor", ["numpy", "fast"], indirect=True)
 @pytest.mark.parametrize("make", METHODS.values(), ids=METHODS)
-def test_a_step_is_bit_for_bit_what_it_is_eagerly(make: Make) -> None:
+def test_a_step_is_what_it_is_eagerly(make: Make, executor: str, alike: Callable[[Any, Any], None]) -> None:
     eager, other = Net(make), Net(make)
     compiled = dc.compile(other.step)
-    for i in range(8):
+    for i in range(8 if executor == "numpy" else 3):  # rounding grows from step to step, and most with Muon
         x, y = batch(seed=i)
-        assert compiled(x, y).item() == eager.step(x, y).item(), i
-        assert repr(other.state()) == repr(eager.state()), i
+        alike(compiled(x, y), eager.step(x, y))
+        alike(other.state(), eager.state())
     assert 1 <= sum(map(len, compiled.plans.values())) <= 4
 
 
@@ -288,10 +289,10 @@ def test_a_failing_function_leaves_everything_as_it_was() -> None:
         return -loss
 
     net.step(*batch())
-    before = {k: v for k, v in net.state().items() if k.startswith("p.")}
+    before = {k: v.tobytes() for k, v in net.state().items() if k.startswith("p.")}
     with pytest.raises(dc.CompileError):
         dc.compile(step)(*batch())
-    assert {k: v for k, v in net.state().items() if k.startswith("p.")} == before
+    assert {k: v.tobytes() for k, v in net.state().items() if k.startswith("p.")} == before
     assert net.optimizer.iteration == 1  # type: ignore[attr-defined]
     net.step(*batch())
 

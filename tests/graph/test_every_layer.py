@@ -120,9 +120,15 @@ def tensors(result: Any) -> list[dc.Tensor]:
     return [x for part in result for x in tensors(part)] if isinstance(result, tuple) else [result]
 
 
-def run(model: nn.Module, arguments: tuple[dc.Tensor, ...], loss: Any, wrap: Callable[[Any], Any]) -> list[Any]:
+def run(
+    model: nn.Module,
+    arguments: tuple[dc.Tensor, ...],
+    loss: Any,
+    wrap: Callable[[Any], Any],
+    method: Callable[..., optim.BaseOptimizer] = optim.SGD,
+) -> list[Any]:
     parameters = model.parameters()
-    optimizer = optim.Adam(parameters, lr=0.1) if parameters else None
+    optimizer = method(parameters, lr=0.1) if parameters else None
 
     def step(*args: dc.Tensor) -> dc.Tensor:
         model.zero_grad()
@@ -136,7 +142,7 @@ def run(model: nn.Module, arguments: tuple[dc.Tensor, ...], loss: Any, wrap: Cal
     random.seed(1)
     step = wrap(step)
     values = [step(*arguments).item() for _ in range(4)]
-    return [values, {name: x.numpy().tobytes() for name, x in model.named_tensors()}, random.default_generator().draw]
+    return [values, {name: x.numpy() for name, x in model.named_tensors()}, random.default_generator().draw]
 
 
 def squares(result: Any) -> dc.Tensor:
@@ -151,28 +157,33 @@ def made(make: Callable[[], nn.Module]) -> nn.Module:
     return make()
 
 
+@pytest.mark.parametrize("executor", ["numpy", "fast"], indirect=True)
 @pytest.mark.parametrize("name", LAYERS)
-def test_layers(name: str) -> None:
+def test_layers(name: str, executor: str, alike: Callable[[Any, Any], None]) -> None:
     make, arguments = LAYERS[name]
+    # Adam makes steps of 0.1 of gradients that are nothing but rounding, such as that of a key's bias.
+    method = optim.Adam if executor == "numpy" else optim.SGD
     programs: list[Any] = []
 
     def wrap(step: Any) -> Any:
         programs.append(dc.compile(step))
         return programs[0]
 
-    assert run(made(make), arguments, squares, wrap) == run(made(make), arguments, squares, lambda step: step)
+    compiled, eager = (run(made(make), arguments, squares, f, method) for f in (wrap, lambda step: step))
+    alike(compiled, eager)
     assert sum(map(len, programs[0].plans.values())) == 1
 
 
+@pytest.mark.parametrize("executor", ["numpy", "fast"], indirect=True)
 @pytest.mark.parametrize("name", LOSSES)
-def test_losses(name: str) -> None:
+def test_losses(name: str, alike: Callable[[Any, Any], None]) -> None:
     make, targets = LOSSES[name]
     loss = make()
     results = [
         run(made(partial(nn.Dense, 6, 6)), (ROWS,), lambda y: loss(y, *targets), wrap)
         for wrap in (dc.compile, lambda f: f)
     ]
-    assert results[0] == results[1]
+    alike(*results)
 
 
 def test_what_lays_out_labels_on_the_host_is_refused() -> None:
