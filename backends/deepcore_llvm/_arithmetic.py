@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from ._elementary import ELEMENTARY
-from ._lanes import CONTRACT, kind, scalar_type
+from ._lanes import CONTRACT, DOUBLE, kind, scalar_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,9 +65,7 @@ def _sign(lanes: Lanes, dtype: DType, x: Code) -> Code:
         size = select(lanes.compared("==", x, zero, dtype), zero, lanes.intrinsic("copysign", one, x))
         return select(lanes.compared("!=", x, x, dtype), x, size)
     below = _number(lanes, dtype, -1) if kind(dtype) == "i" else zero
-    return select(
-        lanes.compared(">", x, zero, dtype), one, select(lanes.compared("<", x, zero, dtype), below, zero)
-    )
+    return select(lanes.compared(">", x, zero, dtype), one, select(lanes.compared("<", x, zero, dtype), below, zero))
 
 
 def _extremum(how: str) -> Operation:
@@ -94,9 +92,9 @@ def _intrinsic(name: str, lanes: Lanes, dtype: DType, *operands: Code) -> Code:
 
 def _library(name: str, lanes: Lanes, dtype: DType, *operands: Code) -> Code:
     """Write the instructions of a function in single precision if there are any, and otherwise call the C library."""
-    if dtype.bits == 32 and name in ELEMENTARY:  # noqa: PLR2004
-        return ELEMENTARY[name](lanes, *operands)
-    return lanes.called(name + ("f" if dtype.bits == 32 else ""), *operands)  # noqa: PLR2004
+    if scalar_type(dtype) == DOUBLE:
+        return lanes.called(name, *operands)
+    return ELEMENTARY[name](lanes, *operands) if name in ELEMENTARY else lanes.called(f"{name}f", *operands)
 
 
 def _logaddexp(lanes: Lanes, dtype: DType, x: Code, y: Code) -> Code:

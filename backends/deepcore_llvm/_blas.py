@@ -7,11 +7,10 @@ links another BLAS, its names are the same without the prefix.
 from __future__ import annotations
 
 import ctypes
+import importlib
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final
-
-from numpy._core import _multiarray_umath
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +23,12 @@ _PATTERNS: Final = {
     "cblas_{}gemm": 32,
 }
 
-_THREADS: Final = ("scipy_openblas_{}_num_threads64_", "scipy_openblas_{}_num_threads", "openblas_{}_num_threads64_", "openblas_{}_num_threads")
+_THREADS: Final = (
+    "scipy_openblas_{}_num_threads64_",
+    "scipy_openblas_{}_num_threads",
+    "openblas_{}_num_threads64_",
+    "openblas_{}_num_threads",
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class Blas:
 @cache
 def blas() -> Blas | None:
     """Return NumPy's BLAS, or None where its functions are not found."""
-    library = ctypes.CDLL(_multiarray_umath.__file__)
+    library = ctypes.CDLL(importlib.import_module("numpy._core._multiarray_umath").__file__)
     for pattern, bits in _PATTERNS.items():
         sgemm, dgemm = (_address(library, [pattern.format(letter)]) for letter in "sd")
         if sgemm and dgemm:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from llvmlite import ir
 
@@ -23,7 +23,22 @@ if TYPE_CHECKING:
     from ._places import Place
     from ._space import Space
 
-    Step = tuple[Group, Space] | tuple[Sequence[Value], Product]
+
+class KernelStep(NamedTuple):
+    """A group that a kernel computes, and the axes along which it goes."""
+
+    group: Group
+    space: Space
+
+
+class ProductStep(NamedTuple):
+    """The factors and the result of a product, and how BLAS computes it."""
+
+    values: Sequence[Value]
+    how: Product
+
+
+Step: TypeAlias = KernelStep | ProductStep
 
 FUNCTION: Final = ir.FunctionType(INT32, [TABLE, NUMBERS, BYTE_POINTER, INT64, INT64])
 """What is called from Python: of the table, the numbers, the pool, which thread this is, and of how many."""
@@ -68,16 +83,17 @@ class Module:
         share = Share(id_, threads)
         wrong = alloca(build, INT32)
         build.store(INT32(0), wrong)
-        for what, how in steps:
-            if isinstance(how, Product):
-                self._product(build, what, how, share)
+        for step in steps:
+            if isinstance(step, ProductStep):
+                self._product(build, step, share)
             else:
-                self._kernel(build, what, how, share, wrong)
+                self._kernel(build, step, share, wrong)
             build.call(self._barrier, [pool, threads])
         build.ret(build.load(wrong))
         return name
 
-    def _kernel(self, build: Any, group: Group, space: Space, share: Share, wrong: Any) -> None:
+    def _kernel(self, build: Any, step: KernelStep, share: Share, wrong: Any) -> None:
+        group, space = step
         kernel = Kernel(self.module, f"kernel{self._n_kernels}", group, space, self.places, self.numbers)
         self._n_kernels += 1
         table, numbers, pool, *_ = build.function.args
@@ -102,7 +118,8 @@ class Module:
             if group.ends:
                 build.call(kernel.finish, [table, base, INT64(1)])
 
-    def _product(self, build: Any, values: Sequence[Value], how: Product, share: Share) -> None:
+    def _product(self, build: Any, step: ProductStep, share: Share) -> None:
+        values, how = step
         table = build.function.args[0]
         addresses = []
         for value in values:

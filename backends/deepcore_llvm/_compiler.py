@@ -14,7 +14,6 @@ import llvmlite.binding as llvm
 from deepcore._errors import StorageError
 from deepcore._files import cache_folder, replacing
 
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path

@@ -121,7 +121,7 @@ class Kernel:
         self.function = ir.Function(module, KERNEL, name)
         self.function.linkage = "internal"
         self.table, self.host, self.begin, self.end, self.own = self.function.args
-        self.builder = ir.IRBuilder(self.function.append_basic_block("entry"))
+        self.builder: Any = ir.IRBuilder(self.function.append_basic_block("entry"))
         self.makers = {value: call for call in group.calls for value in call.results}
         self.levels = dict(zip(map(id, group.calls), group.levels, strict=True))
         self.n_outer = len(space.outer)
@@ -220,8 +220,7 @@ class Kernel:
         """Return the address of the first element."""
         place, build = self.places[value], self.builder
         address = build.load(build.gep(self.table, [INT64(place.slot)]))
-        pointer = build.inttoptr(build.add(address, INT64(place.offset)), memory_type(value.dtype).as_pointer())
-        return pointer
+        return build.inttoptr(build.add(address, INT64(place.offset)), memory_type(value.dtype).as_pointer())
 
     def _unit(self, unit: Code) -> None:
         """Write the computation of a row, or of a piece of the last axis."""
@@ -269,7 +268,9 @@ class Kernel:
                 if stride:
                     offset = build.add(offset, build.mul(index, INT64(stride)))
             self.rows[value] = build.gep(base, [offset])
-        self.end_rows = {id(call): self._end_offset(call, [*outer, *(start for start, _ in ranges)]) for call in self.group.ends}
+        self.end_rows = {
+            id(call): self._end_offset(call, [*outer, *(start for start, _ in ranges)]) for call in self.group.ends
+        }
         self.scalars: dict[Value, Code] = {}
         self.done: set[Value] = set()  # what is kept and has been computed
         lengths = [n for _, n in ranges]
@@ -503,7 +504,7 @@ class Kernel:
 
     def _result(self, lanes: Lanes, call: Call, operand: Callable[[Value], Code]) -> Code:
         """Write a call."""
-        (result,) = call.results
+        (_result,) = call.results
         if call.operation in VIEWS:
             return operand(next(call.operands()))
 
@@ -518,7 +519,11 @@ class Kernel:
         return self.builder.icmp_unsigned("!=", x, ir.Constant(x.type, None)) if kind(value.dtype) == "b" else x
 
     def _to_memory(self, lanes: Lanes, x: Code, value: Value, pointer: Code) -> None:
-        self._store(lanes, self.builder.zext(x, lanes.wide(memory_type(value.dtype))) if kind(value.dtype) == "b" else x, pointer)
+        self._store(
+            lanes,
+            self.builder.zext(x, lanes.wide(memory_type(value.dtype))) if kind(value.dtype) == "b" else x,
+            pointer,
+        )
 
 
 class _Points:

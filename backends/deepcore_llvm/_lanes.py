@@ -21,6 +21,7 @@ CONTRACT: Final = ("contract",)
 """A product may be added without being rounded before, as processors do in one instruction."""
 
 INT64: Final = ir.IntType(64)
+DOUBLE: Final = ir.DoubleType()
 _KINDS: Final = {
     "bool": "b",
     "signed integer": "i",
@@ -28,7 +29,7 @@ _KINDS: Final = {
     "real floating": "f",
     "complex floating": "c",
 }
-_FLOATS: Final = {32: ir.FloatType(), 64: ir.DoubleType()}
+_FLOATS: Final = {32: ir.FloatType(), 64: DOUBLE}
 
 
 def kind(dtype: DType) -> str:
@@ -92,20 +93,27 @@ class Lanes:
 
     def converted(self, x: Code, source: DType, target: DType) -> Code:
         """Return values in another data type, as NumPy's ``astype`` has them."""
-        if source is target:
-            return x
-        build, wide = self.builder, self.wide(scalar_type(target))
-        if kind(target) == "b":
+        how = self._conversion(source, target)
+        if how == "ask":
             return self.compared("!=", x, self.constant(scalar_type(source), 0), source)
-        if kind(source) == "f":
-            if kind(target) == "f":
-                return build.fpext(x, wide) if target.bits > source.bits else build.fptrunc(x, wide)
-            return build.fptosi(x, wide) if kind(target) == "i" else build.fptoui(x, wide)
-        if kind(target) == "f":
-            return build.sitofp(x, wide) if kind(source) == "i" else build.uitofp(x, wide)
-        if kind(source) != "b" and target.bits <= source.bits:
-            return x if target.bits == source.bits else build.trunc(x, wide)
-        return build.sext(x, wide) if kind(source) == "i" else build.zext(x, wide)
+        return x if how is None else getattr(self.builder, how)(x, self.wide(scalar_type(target)))
+
+    @staticmethod
+    def _conversion(source: DType, target: DType) -> str | None:
+        """Return the instruction that converts, ``"ask"`` for a comparison with zero, or None where nothing changes."""
+        kinds, more = kind(source) + kind(target), target.bits - source.bits
+        if source is target or (kinds in ("iu", "ui") and not more):
+            return None
+        if kinds[1] == "b":
+            return "ask"
+        if kinds[1] == "f":
+            grown = "fpext" if more > 0 else "fptrunc"
+            return {"f": grown, "i": "sitofp", "u": "uitofp", "b": "uitofp"}[kinds[0]]
+        if kinds[0] == "f":
+            return "fptosi" if kinds[1] == "i" else "fptoui"
+        if kinds[0] != "b" and more < 0:
+            return "trunc"
+        return "sext" if kinds[0] == "i" else "zext"
 
     # ------------------------------------------------------------------------------------------------ instructions
 

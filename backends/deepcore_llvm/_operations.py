@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from deepcore._tracing import Number
@@ -9,7 +10,7 @@ from deepcore.graph.fusion import PICK, VIEWS
 from deepcore.graph.program import Value
 
 from ._arithmetic import COMPARISONS, FLOATING, LOGICAL, NUMERIC, QUESTIONS, REDUCERS
-from ._lanes import INT64, is_supported, kind, scalar_type
+from ._lanes import DOUBLE, is_supported, kind, scalar_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,15 @@ if TYPE_CHECKING:
 EXPENSIVE: Final = frozenset(FLOATING) - {"copysign"}
 """Operations that take longer than to write a number and to read it again."""
 
-_OTHERS: Final = frozenset({"astype", "clip", "relu", "where"})
+ANYWHERE: Final = frozenset({"astype", "clip", "relu", "where"})
+"""Operations on elements of any kind."""
+
+_PARAMETERS: Final = {
+    "astype": {"copy", "dtype"},
+    "clip": {"min", "max"},
+    PICK: {"axis"},
+    **{key: {"axis", "keepdims"} for key in (*REDUCERS, "mean")},
+}
 
 
 def is_native(call: Call) -> bool:
@@ -32,59 +41,38 @@ def is_native(call: Call) -> bool:
         return False
     if name in VIEWS:
         return True
-    (result, *others) = call.results
-    if others or not _has_plain_parameters(call):
+    if len(call.results) > 1 or call.parameters.keys() - _PARAMETERS.get(name, set()):
         return False
+    result = kind(next(iter(call.results)).dtype)
     if name in REDUCERS or name == "mean":
-        return kind(result.dtype) == "f" or (name != "mean" and kind(result.dtype) in "iu" and _is_sum(call))
+        return result == "f" or (name == "sum" and result != "b")
     if name == PICK:
         return kind(values[1].dtype) in "iu"
-    if name in COMPARISONS and len({x.dtype for x in values}) > 1:
-        return False
-    dtype = _computing(call)
-    kinds = {"f": (*FLOATING, *NUMERIC), "i": NUMERIC, "u": NUMERIC, "b": LOGICAL}[kind(dtype)]
-    if name in COMPARISONS or name in QUESTIONS:
-        return kind(dtype) != "b" and (name in COMPARISONS or kind(dtype) == "f") and _fit(call, dtype)
-    return (name in kinds or name in _OTHERS) and _fit(call, dtype)
+    return bool(values) and _is_elementwise(call)
 
 
-def _is_sum(call: Call) -> bool:
-    return call.operation == "sum"
+def _is_elementwise(call: Call) -> bool:
+    """Whether there are instructions for a call that computes element by element."""
+    name, dtype = call.operation, _computing(call)
+    known = {"f": {*FLOATING, *NUMERIC, *QUESTIONS}, "i": NUMERIC, "u": NUMERIC, "b": LOGICAL}[kind(dtype)]
+    if name in COMPARISONS:
+        is_known = kind(dtype) != "b" and len({x.dtype for x in call.operands()}) == 1
+    else:
+        is_known = name in known or name in ANYWHERE
+    numbers = [] if name == "astype" else [x for x in _operands(call) if x is not None and not isinstance(x, Value)]
+    return is_known and all(_fits(x.value if isinstance(x, Number) else x, dtype) for x in numbers)
 
 
-def _has_plain_parameters(call: Call) -> bool:
-    allowed = {
-        "astype": {"copy", "dtype"},
-        "clip": {"min", "max"},
-        "max": {"axis", "keepdims"},
-        "mean": {"axis", "keepdims"},
-        "min": {"axis", "keepdims"},
-        "sum": {"axis", "keepdims"},
-        PICK: {"axis"},
-    }
-    return not call.parameters.keys() - allowed.get(call.operation, set())
+def _fits(x: Any, dtype: DType) -> bool:
+    """Whether a number is one of a data type."""
+    return isinstance(x, (int, float)) if kind(dtype) == "f" else type(x) is (bool if kind(dtype) == "b" else int)
 
 
 def _computing(call: Call) -> DType:
     """Return the data type that a call computes in."""
     name, (result,) = call.operation, call.results
-    if name == "astype":
-        return next(call.operands()).dtype
-    if name in COMPARISONS or name in QUESTIONS:
-        return next(call.operands()).dtype
-    return result.dtype
-
-
-def _fit(call: Call, dtype: DType) -> bool:
-    """Whether the numbers among the operands are of the data type."""
-    numbers = [x for x in _operands(call) if not isinstance(x, Value) and x is not None]
-    numbers = [x.value if isinstance(x, Number) else x for x in numbers]
-    if call.operation == "astype":
-        return True
-    return all(
-        isinstance(x, (int, float)) and (kind(dtype) == "f" or (type(x) is int) or (kind(dtype) == "b" and type(x) is bool))
-        for x in numbers
-    )
+    asks = name == "astype" or name in COMPARISONS or name in QUESTIONS
+    return next(call.operands()).dtype if asks else result.dtype
 
 
 def _operands(call: Call) -> list[Any]:
@@ -112,47 +100,62 @@ def computed(lanes: Lanes, call: Call, operand: Callable[[Value], Code], number:
     number
         Gives a number of the host, in double precision.
     """
-    name, (result,) = call.operation, call.results
-    dtype = _computing(call)
+    dtype, (result,), operands = _computing(call), call.results, _operands(call)
 
-    def read(x: Any, dtype: DType = dtype) -> Code:
+    def read(x: Any) -> Code:
+        if x is None:
+            return None
         if isinstance(x, Value):
             return lanes.converted(operand(x), x.dtype, dtype)
-        if isinstance(x, Number):
-            return _from_host(lanes, number(x), dtype)
-        return lanes.constant(scalar_type(dtype), x)
+        return _from_host(lanes, number(x), dtype) if isinstance(x, Number) else _constant(lanes, dtype, x)
 
-    operands = _operands(call)
-    if name == "astype":
+    if call.operation == "astype":
         return lanes.converted(operand(operands[0]), dtype, result.dtype)
-    if name == "where":
-        condition = operand(operands[0])
-        return lanes.builder.select(condition, read(operands[1]), read(operands[2]))
-    if name == "clip":
-        x = read(operands[0])
-        for function, bound in (("maximum", operands[1]), ("minimum", operands[2])):
-            x = x if bound is None else NUMERIC[function](lanes, dtype, x, read(bound))
-        return x
-    if name == "relu":
-        return NUMERIC["maximum"](lanes, dtype, read(operands[0]), lanes.constant(scalar_type(dtype), 0))
-    if name == "pow" and operands[1] in (2, 3, 0.5) and not isinstance(operands[1], (Value, Number)):
-        return _small_power(lanes, dtype, read(operands[0]), operands[1])
-    if name in COMPARISONS:
-        return lanes.compared(COMPARISONS[name], read(operands[0]), read(operands[1]), dtype)
-    operation = {**FLOATING, **NUMERIC, **LOGICAL, **QUESTIONS}[name]
-    return operation(lanes, dtype, *map(read, operands))
+    if call.operation == "where":
+        return lanes.builder.select(operand(operands[0]), read(operands[1]), read(operands[2]))
+    if call.operation == "pow" and operands[1] in _POWERS and not isinstance(operands[1], (Value, Number)):
+        return _POWERS[operands[1]](lanes, dtype, read(operands[0]))
+    return _OPERATIONS[call.operation](lanes, dtype, *map(read, operands))
 
 
-def _small_power(lanes: Lanes, dtype: DType, x: Code, exponent: float) -> Code:
-    if exponent == 0.5:  # noqa: PLR2004
-        return lanes.intrinsic("sqrt", x)
-    square = NUMERIC["multiply"](lanes, dtype, x, x)
-    return square if exponent == 2 else NUMERIC["multiply"](lanes, dtype, square, x)  # noqa: PLR2004
+def _constant(lanes: Lanes, dtype: DType, x: float) -> Code:
+    return lanes.constant(scalar_type(dtype), float(x) if kind(dtype) == "f" else int(x))
 
 
 def _from_host(lanes: Lanes, x: Code, dtype: DType) -> Code:
     """Return a number of the host, which comes in double precision, in a data type."""
     wide = lanes.wide(scalar_type(dtype))
     if kind(dtype) == "f":
-        return x if dtype.bits == INT64.width else lanes.builder.fptrunc(x, wide)
-    return lanes.builder.fptosi(x, wide) if kind(dtype) != "b" else lanes.builder.fcmp_unordered("!=", x, lanes.constant(x.type, 0.0))
+        return x if scalar_type(dtype) == DOUBLE else lanes.builder.fptrunc(x, wide)
+    if kind(dtype) == "b":
+        return lanes.builder.fcmp_unordered("!=", x, lanes.constant(DOUBLE, 0.0))
+    return lanes.builder.fptosi(x, wide)
+
+
+def _clip(lanes: Lanes, dtype: DType, x: Code, low: Code, high: Code) -> Code:
+    x = x if low is None else NUMERIC["maximum"](lanes, dtype, x, low)
+    return x if high is None else NUMERIC["minimum"](lanes, dtype, x, high)
+
+
+def _relu(lanes: Lanes, dtype: DType, x: Code) -> Code:
+    return NUMERIC["maximum"](lanes, dtype, x, _constant(lanes, dtype, 0))
+
+
+def _compare(how: str, lanes: Lanes, dtype: DType, x: Code, y: Code) -> Code:
+    return lanes.compared(how, x, y, dtype)
+
+
+def _cube(lanes: Lanes, dtype: DType, x: Code) -> Code:
+    return NUMERIC["multiply"](lanes, dtype, NUMERIC["square"](lanes, dtype, x), x)
+
+
+_POWERS: Final = {2: NUMERIC["square"], 3: _cube, 0.5: FLOATING["sqrt"]}
+_OPERATIONS: Final[dict[str, Callable[..., Any]]] = {
+    **FLOATING,
+    **NUMERIC,
+    **LOGICAL,
+    **QUESTIONS,
+    **{name: partial(_compare, how) for name, how in COMPARISONS.items()},
+    "clip": _clip,
+    "relu": _relu,
+}

@@ -20,7 +20,7 @@ from deepcore.graph.program import Call, Value, leaves_of
 from deepcore_numpy._layout import Layout, aligned
 from deepcore_numpy._plan import Executor, write
 
-from ._code import Module
+from ._code import KernelStep, Module, ProductStep
 from ._kernel import scratch_bytes
 from ._operations import is_native
 from ._places import Places
@@ -116,13 +116,12 @@ class NativeExecutor(Executor):
             if step is None:
                 parts.append(call)
                 continue
-            if isinstance(step[0], Group):
-                for x in call.arguments:
-                    if isinstance(x, Number):
-                        numbers.setdefault(id(x), len(numbers))
-                if step[0].ends:
-                    self._scratch.append(aligned(scratch_bytes(step[0]) * self.threads))
-                    scratch[id(step[0])] = places.add(self._scratch[-1].ctypes.data)
+            for x in call.arguments:
+                if isinstance(x, Number):
+                    numbers.setdefault(id(x), len(numbers))
+            if isinstance(step, KernelStep) and step.group.ends:
+                self._scratch.append(aligned(scratch_bytes(step.group) * self.threads))
+                scratch[id(step.group)] = places.add(self._scratch[-1].ctypes.data)
             if parts and isinstance(parts[-1], list):
                 parts[-1].append(step)
             else:
@@ -161,7 +160,7 @@ def _native(call: Call, places: Places) -> Step | None:
     if call.operation == KERNEL:
         group: Group = call.parameters["group"]
         found = space(group, {value: places.find(value).strides for value in (*group.inputs, *group.outputs)})
-        return None if found is None else (group, found)
+        return None if found is None else KernelStep(group, found)
     values = (*call.arguments, *call.results)
     is_product = call.operation == "matmul" and not call.parameters and all(isinstance(x, Value) for x in values)
     if not is_product or call.results[0] not in places.layout.arrays:
@@ -171,7 +170,7 @@ def _native(call: Call, places: Places) -> Step | None:
         return None
     for value in values:
         places.find(value)
-    return values, how
+    return ProductStep(values, how)
 
 
 class _Lines:

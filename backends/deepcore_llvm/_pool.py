@@ -20,11 +20,11 @@ import os
 import platform
 import threading
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from ._blas import blas
+from ._blas import Blas, blas
 from ._compiler import Library
 
 MOST: Final = 64
@@ -232,6 +232,11 @@ _SPINS: Final = 5000
 class Pool:
     """The threads of a process.
 
+    Parameters
+    ----------
+    library
+        NumPy's BLAS, which has to have functions that get and set its number of threads.
+
     Attributes
     ----------
     address
@@ -240,19 +245,19 @@ class Pool:
         The addresses of these functions.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, library: Blas) -> None:
         instruction = _PAUSES.get(platform.machine().lower())
         pause = f'call void asm sideeffect "{instruction}", ""()' if instruction else ""
         text = _SOURCE.replace("PAUSE", pause).replace("SPINS", str(_SPINS))
-        library = blas()
-        assert library is not None
         symbols = {"deepcore_blas_threads": library.threads, "deepcore_set_blas_threads": library.set_threads}
         self._library = Library(text, ["initialize", "barrier", "worker", "launch"], symbols)
         self._memory = np.zeros(128 + 8, np.int64)
         self.address = -(-self._memory.ctypes.data // 64) * 64
         self.barrier = self._library.addresses["barrier"]
         self.launch = self._library.addresses["launch"]
-        self._worker = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(self._library.addresses["worker"])
+        self._worker = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(
+            self._library.addresses["worker"]
+        )
         ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self._library.addresses["initialize"])(self.address)
         self._started = 1
         self._starting = threading.Lock()
@@ -272,7 +277,7 @@ def pool() -> Pool | None:
     library = blas()
     if library is None or not library.set_threads or os.name != "posix":
         return None
-    return Pool()
+    return Pool(library)
 
 
 if hasattr(os, "register_at_fork"):

@@ -68,9 +68,7 @@ class Product(NamedTuple):
     steps: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 
 
-def product(
-    values: Sequence[Value], strides: Sequence[Sequence[int]]
-) -> Product | None:
+def product(values: Sequence[Value], strides: Sequence[Sequence[int]]) -> Product | None:
     """Return how BLAS computes c = a b, or None where it cannot.
 
     Parameters
@@ -85,8 +83,8 @@ def product(
     if len({x.dtype for x in values}) > 1 or values[0].dtype.bits not in (32, 64) or not all(x.size for x in values):
         return None
     a, b, c = values
-    forms = [matrix(x.shape, s) for x, s in zip(values, strides, strict=True)]
-    if None in forms or forms[2].order != PLAIN:
+    forms = [found for x, s in zip(values, strides, strict=True) if (found := matrix(x.shape, s)) is not None]
+    if len(forms) < len(values) or forms[2].order != PLAIN:
         return None
     stack = c.shape[:-2]
     steps = []
@@ -94,8 +92,8 @@ def product(
         own = [0] * (len(stack) - len(x.shape) + 2)
         own += [0 if length == 1 else step for length, step in zip(x.shape[:-2], s[:-2], strict=True)]
         steps.append(tuple(own))
-    found = Product(stack, a.shape[-2], a.shape[-1], b.shape[-1], *forms, tuple(steps))
-    return _joined(found)
+    (m, k), n = a.shape[-2:], b.shape[-1]
+    return _joined(Product(stack, m, k, n, forms[0], forms[1], forms[2], (steps[0], steps[1], steps[2])))
 
 
 def _joined(p: Product) -> Product:
@@ -146,11 +144,11 @@ def write(build: Any, p: Product, dtype: Any, addresses: Sequence[Code], share: 
     with loop(build, first, last, once=count == 1) as i:
         pointers = []
         for address, offset, steps in zip(addresses, offsets, p.steps, strict=True):
-            rest = i
+            position, rest = offset, i
             for length, step in zip(reversed(p.stack), reversed(steps), strict=True):
-                offset = build.add(offset, build.mul(build.urem(rest, INT64(length)), INT64(step)))
+                position = build.add(position, build.mul(build.urem(rest, INT64(length)), INT64(step)))
                 rest = build.udiv(rest, INT64(length))
-            pointers.append(build.gep(address, [offset]))
+            pointers.append(build.gep(address, [position]))
         a, b, c = pointers
         sizes = [x if integer is INT64 else build.trunc(x, integer) for x in (m, n, INT64(p.k))]
         build.call(

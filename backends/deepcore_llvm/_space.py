@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ class Space:
     inner
         Those of a row; of a group without rows, that of the last axis.
     patterns
-        For each value of the group the stride in its own elements, for each axis: see :class:`~deepcore.graph.fusion.Group`.
+        For each value of the group the stride in its own elements, for each axis.
     strides
         For each value in memory the stride there.
     """
@@ -89,7 +89,7 @@ def _parts(group: Group, axis: int, memory: Mapping[Value, tuple[int, ...]]) -> 
 def _apart(value: Value, strides: tuple[int, ...]) -> list[int]:
     """Return the strides, in a value's own elements, at which it is not in memory as if its axes were one."""
     axes = [(n, own, step) for n, own, step in zip(value.shape, row_major(value.shape), strides, strict=True) if n != 1]
-    return [own for (_, own, step), (n, _, inner) in zip(axes, axes[1:], strict=False) if step != n * inner]
+    return [own for (_, own, step), (n, _, inner) in itertools.pairwise(axes) if step != n * inner]
 
 
 def _strides(value: Value, pattern: tuple[int, ...], memory: tuple[int, ...]) -> tuple[int, ...]:
@@ -101,8 +101,3 @@ def _strides(value: Value, pattern: tuple[int, ...], memory: tuple[int, ...]) ->
             rest %= own
         found.append(stride)
     return tuple(found)
-
-
-def points(group: Group) -> int:
-    """Return how many points a group has."""
-    return math.prod(group.shape)

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .._files import cache_folder
 from .._errors import DataError, StorageError
+from .._files import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -36,8 +36,7 @@ def exactly_alike(ours: Any, theirs: Any) -> None:
 
 def closely_alike(ours: Any, theirs: Any) -> None:
     """Arrays differ by rounding."""
-    for a, b in pairs(ours, theirs):
-        a, b = np.asarray(a), np.asarray(b)
+    for a, b in ((np.asarray(x), np.asarray(y)) for x, y in pairs(ours, theirs)):
         scale = max(1.0, float(np.abs(b).max(initial=0.0))) if b.dtype.kind == "f" else 0.0
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-6 * scale)
 
