@@ -33,8 +33,10 @@ MOST: Final = 64
 _PAUSES: Final = {"x86_64": "pause", "amd64": "pause", "aarch64": "yield", "arm64": "yield"}
 
 # The words of the pool, each in a cache line of its own: 0 generation, 8 pending, 16 arrived, 24 phase, 32 asleep,
-# 40 busy; written by who launches: 48 function, 49 table, 50 numbers, 51 threads; 56 wrong; 64 mutex; 80 condition.
+# 40 busy; written by who launches: 48 function, 49 table, 50 numbers, 51 threads; 56 wrong; 64 mutex; 80 condition;
+# 96 how many threads there are.
 _SOURCE: Final = """
+declare i64 @llvm.smin.i64(i64, i64)
 declare i32 @sched_yield()
 declare i32 @pthread_mutex_init(ptr, ptr)
 declare i32 @pthread_mutex_lock(ptr)
@@ -162,8 +164,11 @@ work:
 }
 
 ; Run a function on several threads, of which this is the first, or on this one if the others are busy.
-define i32 @launch(ptr %table, ptr %numbers, ptr %pool, i64 %threads, ptr %function) {
+define i32 @launch(ptr %table, ptr %numbers, ptr %pool, i64 %wanted, ptr %function) {
   %busy = getelementptr i64, ptr %pool, i64 40
+  %there.at = getelementptr i64, ptr %pool, i64 96
+  %there = load i64, ptr %there.at
+  %threads = call i64 @llvm.smin.i64(i64 %wanted, i64 %there)
   %alone = icmp eq i64 %threads, 1
   br i1 %alone, label %serial, label %ask
 ask:
@@ -227,6 +232,9 @@ done:
 }
 """
 _SPINS: Final = 5000
+_WORDS: Final = 104
+_LINE: Final = 8
+_THERE: Final = 96
 
 
 class Pool:
@@ -251,24 +259,31 @@ class Pool:
         text = _SOURCE.replace("PAUSE", pause).replace("SPINS", str(_SPINS))
         symbols = {"deepcore_blas_threads": library.threads, "deepcore_set_blas_threads": library.set_threads}
         self._library = Library(text, ["initialize", "barrier", "worker", "launch"], symbols)
-        self._memory = np.zeros(128 + 8, np.int64)
-        self.address = -(-self._memory.ctypes.data // 64) * 64
+        self._memory = np.zeros(_WORDS + _LINE, np.int64)
+        self.address = -(-self._memory.ctypes.data // (8 * _LINE)) * 8 * _LINE
         self.barrier = self._library.addresses["barrier"]
         self.launch = self._library.addresses["launch"]
         self._worker = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(
             self._library.addresses["worker"]
         )
-        ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self._library.addresses["initialize"])(self.address)
-        self._started = 1
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin with one thread, as in a process that was just forked."""
         self._starting = threading.Lock()
+        self._memory[:] = 0
+        ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self._library.addresses["initialize"])(self.address)
+        self._there = ctypes.c_int64.from_address(self.address + 8 * _THERE)
+        self._there.value = 1
 
     def start(self, threads: int) -> None:
         """See to it that there are so many threads, with the one that asks."""
         with self._starting:
-            for i in range(self._started, threads):
-                arguments = (self.address, i, ctypes.c_int64.from_address(self.address).value)
+            for i in range(self._there.value, threads):
+                generation = ctypes.c_int64.from_address(self.address).value
+                arguments = (self.address, i, generation)
                 threading.Thread(target=self._worker, args=arguments, name=f"deepcore-{i}", daemon=True).start()
-            self._started = max(self._started, threads)
+            self._there.value = max(self._there.value, threads)
 
 
 @cache
@@ -280,5 +295,11 @@ def pool() -> Pool | None:
     return Pool(library)
 
 
+def _forget() -> None:
+    threads = pool() if pool.cache_info().currsize else None
+    if threads is not None:
+        threads.forget()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=pool.cache_clear)
+    os.register_at_fork(after_in_child=_forget)

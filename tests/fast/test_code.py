@@ -1,0 +1,63 @@
+"""Machine code on disk: it is used again, and never trusted when it is damaged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+import deepcore as dc
+
+pytest.importorskip("llvmlite", reason="llvmlite is not installed")
+
+from deepcore_llvm import _compiler
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TEXT = "define i32 @answer() { ret i32 42 }"
+
+
+def test_code_is_kept_and_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert _compiler.Library(TEXT, ["answer"]).addresses["answer"]
+    (path,) = (tmp_path / "deepcore" / "code").iterdir()
+    whole = path.read_bytes()
+    monkeypatch.setattr(_compiler, "_compiled", lambda text: pytest.fail("there is code on disk"))
+    assert _compiler.Library(TEXT, ["answer"]).addresses["answer"]
+    monkeypatch.undo()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for damaged in (b"", whole[:-1], whole[:40] + b"?" + whole[41:]):
+        path.write_bytes(damaged)
+        assert _compiler.Library(TEXT, ["answer"]).addresses["answer"]
+        assert path.read_bytes() == whole
+
+
+def test_old_code_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(_compiler, "_KEPT", 3)
+    for i in range(6):
+        _compiler.Library(TEXT.replace("42", str(i)), ["answer"])
+    assert len(list((tmp_path / "deepcore" / "code").iterdir())) == 3
+
+
+def test_without_a_place_to_keep_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert _compiler.Library(TEXT, ["answer"]).addresses["answer"]
+
+
+def test_machine_code_is_chosen_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    f = dc.compile(lambda x: dc.exp(x) * 2.0)
+    for choice, name in (("0", "Executor"), ("1", "NativeExecutor"), ("", "NativeExecutor")):
+        monkeypatch.setenv("DEEPCORE_FAST", choice)
+        f.plans.clear()
+        for _ in range(3):
+            np.testing.assert_allclose(f(dc.ones(3)).numpy(), 2 * np.e, rtol=1e-6)
+        ((plan,),) = f.plans.values()
+        assert type(plan.run).__name__ == name
+    monkeypatch.setenv("DEEPCORE_FAST", "yes")
+    f.plans.clear()
+    with pytest.raises(dc.ConfigError, match="DEEPCORE_FAST is 0 or 1, not 'yes'"):
+        f(dc.ones(3))

@@ -1,0 +1,78 @@
+"""The threads that compute together: several programs at once, other processes, and other numbers of threads."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+import deepcore as dc
+
+pytest.importorskip("llvmlite", reason="llvmlite is not installed")
+
+from deepcore_llvm._blas import blas
+from deepcore_llvm._pool import pool
+
+pytestmark = pytest.mark.skipif(pool() is None, reason="NumPy's BLAS is not OpenBLAS, or there are no POSIX threads")
+
+
+def compiled() -> tuple[Any, Any, Any]:
+    x = dc.asarray(np.random.default_rng(0).normal(size=(200, 300)).astype(np.float32))
+    f = dc.compile(lambda x: dc.softmax(dc.tanh(x @ x.mT) * 2.0, axis=-1) @ x)
+    with dc.use_threads(2):
+        for _ in range(3):
+            y = f(x).numpy()
+    return f, x, y
+
+
+def test_programs_of_several_threads_of_python() -> None:
+    functions = [compiled() for _ in range(4)]
+    wrong: list[int] = []
+
+    def work(f: Any, x: Any, expected: Any) -> None:
+        for i in range(100):
+            if not np.allclose(f(x).numpy(), expected, atol=1e-6):
+                wrong.append(i)
+
+    workers = [threading.Thread(target=work, args=function) for function in functions]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert not wrong
+    assert not any(worker.is_alive() for worker in workers)
+
+
+def test_after_a_pause_threads_wake_up() -> None:
+    f, x, expected = compiled()
+    for _ in range(5):
+        threading.Event().wait(0.02)
+        np.testing.assert_allclose(f(x).numpy(), expected, atol=1e-6)
+
+
+def test_blas_has_its_number_of_threads_again() -> None:
+    import ctypes
+
+    library = blas()
+    assert library is not None
+    threads = ctypes.CFUNCTYPE(ctypes.c_int)(library.threads)
+    f, x, _ = compiled()
+    before = threads()
+    f(x)
+    assert threads() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_process_that_was_forked_has_threads_of_its_own() -> None:
+    f, x, expected = compiled()
+    child = os.fork()
+    if not child:
+        with dc.use_threads(2):
+            g = dc.compile(lambda x: dc.softmax(dc.tanh(x @ x.mT) * 2.0, axis=-1) @ x)
+            same = np.allclose(f(x).numpy(), expected, atol=1e-6) and np.allclose(g(x).numpy(), expected, atol=1e-6)
+        os._exit(0 if same else 1)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
