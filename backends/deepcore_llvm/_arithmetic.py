@@ -9,15 +9,18 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from llvmlite import ir
+
 from ._elementary import ELEMENTARY
-from ._lanes import CONTRACT, DOUBLE, kind, scalar_type
+from ._lanes import CONTRACT, DOUBLE, INT32, Lanes, kind, scalar_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from deepcore._dtype import DType
+    from deepcore.graph.program import Call
 
-    from ._lanes import Code, Lanes
+    from ._lanes import Code
 
     Operation = Callable[..., Any]
 
@@ -193,3 +196,22 @@ REDUCERS: Final[dict[str, tuple[Operation, Callable[[DType], float]]]] = {
     "sum": (NUMERIC["add"], lambda dtype: 0),
 }
 """Reductions, each with the operation that it repeats and the number that it begins with."""
+
+
+def reducer(call: Call) -> str:
+    """Return what a call repeats: a mean is a sum, divided."""
+    return "sum" if call.operation == "mean" else call.operation
+
+
+def folded(lanes: Lanes, dtype: DType, operation: Operation, x: Code) -> Code:
+    """Return what an operation makes of all lanes: of its halves, and so on."""
+    build, width = lanes.builder, lanes.width
+    while width > 1:
+        width //= 2
+        if width == 1:
+            halves = [build.extract_element(x, INT32(lane)) for lane in (0, 1)]
+        else:
+            picks = [[INT32(first + lane) for lane in range(width)] for first in (0, width)]
+            halves = [build.shuffle_vector(x, x, ir.Constant(ir.VectorType(INT32, width), pick)) for pick in picks]
+        x = operation(Lanes(build, width), dtype, *halves)
+    return x

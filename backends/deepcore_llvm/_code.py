@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 from llvmlite import ir
 
 from ._compiler import Library
-from ._kernel import BYTE_POINTER, NUMBERS, TABLE, Kernel, scratch_bytes, units
-from ._lanes import INT32, INT64, memory_type
+from ._ends import scratch_bytes
+from ._kernel import NUMBERS, Kernel, units
+from ._lanes import INT32, INT64
 from ._loops import alloca
+from ._memory import TABLE, base
 from ._pool import pool
 from ._product import Product, cost, symbols, write
 from ._share import Share
@@ -40,6 +42,7 @@ class ProductStep(NamedTuple):
 
 Step: TypeAlias = KernelStep | ProductStep
 
+BYTE_POINTER: Final = ir.IntType(8).as_pointer()
 FUNCTION: Final = ir.FunctionType(INT32, [TABLE, NUMBERS, BYTE_POINTER, INT64, INT64])
 """What is called from Python: of the table, the numbers, the pool, which thread this is, and of how many."""
 
@@ -98,34 +101,30 @@ class Module:
         self._n_kernels += 1
         table, numbers, pool, *_ = build.function.args
         count = units(group, space)
-        base: Any = INT64(0)
+        memory: Any = INT64(0)
         if group.ends:
-            base = build.load(build.gep(table, [INT64(self.scratch[id(group)])]))
+            memory = build.load(build.gep(table, [INT64(self.scratch[id(group)])]))
 
         def compute(begin: Any, end: Any, own: Any) -> None:
             found = build.call(kernel.function, [table, numbers, begin, end, own])
             build.store(build.or_(build.load(wrong), found), wrong)
 
         if group.rows * group.width >= WORTH_POINTS and count > 1:
-            compute(*share.of(build, count, 1), build.add(base, build.mul(share.id, INT64(scratch_bytes(group)))))
+            compute(*share.of(build, count, 1), build.add(memory, build.mul(share.id, INT64(scratch_bytes(group)))))
             if group.ends:
                 build.call(self._barrier, [pool, share.threads])
                 with build.if_then(build.icmp_signed("==", share.id, INT64(0))):
-                    build.call(kernel.finish, [table, base, share.threads])
+                    build.call(kernel.finish, [table, memory, share.threads])
             return
         with build.if_then(build.icmp_signed("==", share.id, INT64(0))):
-            compute(INT64(0), INT64(count), base)
+            compute(INT64(0), INT64(count), memory)
             if group.ends:
-                build.call(kernel.finish, [table, base, INT64(1)])
+                build.call(kernel.finish, [table, memory, INT64(1)])
 
     def _product(self, build: Any, step: ProductStep, share: Share) -> None:
         values, how = step
         table = build.function.args[0]
-        addresses = []
-        for value in values:
-            place = self.places[value]
-            address = build.add(build.load(build.gep(table, [INT64(place.slot)])), INT64(place.offset))
-            addresses.append(build.inttoptr(address, memory_type(value.dtype).as_pointer()))
+        addresses = [base(build, table, self.places[value], value) for value in values]
         if cost(how) >= WORTH_PRODUCTS:
             write(build, how, values[0].dtype, addresses, share)
             return

@@ -16,16 +16,19 @@ from typing import TYPE_CHECKING, Any, Final
 from llvmlite import ir
 
 from deepcore._tracing import Number
-from deepcore.graph.fusion import PICK, REDUCTIONS, VIEWS
+from deepcore.graph.fusion import PICK, REDUCTIONS
 from deepcore.graph.program import Value
 
-from ._arithmetic import REDUCERS
-from ._lanes import INT32, INT64, Lanes, kind, memory_type, scalar_type
+from ._arithmetic import REDUCERS, folded, reducer
+from ._ends import Ends
+from ._lanes import DOUBLE, INT32, INT64, Lanes, kind, memory_type, scalar_type
 from ._loops import alloca, loop, nested
-from ._operations import EXPENSIVE, computed
+from ._memory import LINE, TABLE, base, load_value, offset, spans, store_value, widest
+from ._operations import EXPENSIVE
+from ._points import Points, result_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from deepcore.graph.fusion import Group
     from deepcore.graph.program import Call
@@ -40,12 +43,9 @@ PIECE: Final = 1024
 KEPT_BYTES: Final = 1 << 16
 """The length up to which a row is kept from one sweep to the next."""
 
-BYTE_POINTER: Final = ir.IntType(8).as_pointer()
-TABLE: Final = ir.IntType(64).as_pointer()
-NUMBERS: Final = ir.DoubleType().as_pointer()
+NUMBERS: Final = DOUBLE.as_pointer()
 KERNEL: Final = ir.FunctionType(INT32, [TABLE, NUMBERS, INT64, INT64, INT64])
-FINISH: Final = ir.FunctionType(ir.VoidType(), [TABLE, INT64, INT64])
-_LANES: Final = 64  # bytes
+"""A kernel: of the table, the numbers, the first row, the last, and the memory of the thread for its ends."""
 
 
 @dataclass
@@ -63,31 +63,8 @@ def units(group: Group, space: Space) -> int:
     return math.prod(space.outer) * pieces
 
 
-def _total_type(call: Call) -> Any:
-    """Return the type of what an end is added up in: one number of all in double precision."""
-    (result,) = call.results
-    return ir.DoubleType() if result.size == 1 and kind(result.dtype) == "f" else memory_type(result.dtype)
-
-
-def _offsets(group: Group) -> list[int]:
-    """Return where the memory of each end begins in that of a thread, in bytes, and where it is over."""
-    found = [0]
-    for call in group.ends:
-        (result,) = call.results
-        size = result.size * (8 if result.size == 1 else max(result.dtype.bits // 8, 1))
-        found.append(found[-1] + -(-size // _LANES) * _LANES)
-    return found
-
-
-def scratch_bytes(group: Group) -> int:
-    """Return how much memory each thread needs for its share of the ends."""
-    return _offsets(group)[-1]
-
-
 class Kernel:
     """The writer of one kernel.
-
-    Each thread adds up its share of the ends in memory of its own; another function, ``finish``, puts them together.
 
     Parameters
     ----------
@@ -103,6 +80,13 @@ class Kernel:
         Where what it reads and writes is.
     numbers
         The position of each number of the host in the array of numbers, by identity.
+
+    Attributes
+    ----------
+    function
+        The function.
+    finish
+        The function that puts together what several threads have added up, where there is anything.
     """
 
     def __init__(
@@ -116,127 +100,112 @@ class Kernel:
     ) -> None:
         self.group = group
         self.space = space
-        self.places = places
-        self.numbers = numbers
         self.function = ir.Function(module, KERNEL, name)
         self.function.linkage = "internal"
-        self.table, self.host, self.begin, self.end, self.own = self.function.args
         self.builder: Any = ir.IRBuilder(self.function.append_basic_block("entry"))
         self.makers = {value: call for call in group.calls for value in call.results}
         self.levels = dict(zip(map(id, group.calls), group.levels, strict=True))
-        self.n_outer = len(space.outer)
-        self.inner = space.inner
-        self.ends = {id(call) for call in group.ends}
+        self.ends = Ends(group, space)
         self.sweeps = self._planned()
         self.kept = self._kept()
-        self._write()
-        self.finish = self._finish(name) if group.ends else None
+        self.rows: dict[Value, Code] = {}
+        self.done: set[Value] = set()
+        self._scalars: dict[Value, Code] = {}
+        self._write(places, numbers)
+        self.finish = self.ends.finish(module, f"{name}_finish", places) if group.ends else None
 
     # ---------------------------------------------------------------------------------------------------- decisions
 
-    def _per_row(self, value: Value) -> bool:
+    def is_per_row(self, value: Value) -> bool:
         """Whether a value is computed once for each row."""
         return bool(self.group.columns) and self.group.is_per_row(value)
 
     def _is_reduction(self, call: Call) -> bool:
-        return call.operation in REDUCTIONS and id(call) not in self.ends
+        return call.operation in REDUCTIONS and call not in self.ends
 
     def _planned(self) -> list[_Sweep]:
         """Return what each sweep computes."""
         sweeps = [_Sweep() for _ in range(max(self.group.levels) + 1)]
         for call in self.group.calls:
-            level, (result,) = self.levels[id(call)], call.results
-            if id(call) in self.ends:
-                sweeps[level].ends.append(call)
+            sweep, (result,) = sweeps[self.levels[id(call)]], call.results
+            if call in self.ends:
+                sweep.ends.append(call)
             elif self._is_reduction(call):
-                sweeps[level].reductions.append(call)
-            elif result in self.group.outputs and not self._per_row(result):
-                sweeps[level].stores.append(result)
+                sweep.reductions.append(call)
+            elif result in self.group.outputs and not self.is_per_row(result):
+                sweep.stores.append(result)
         return sweeps
 
-    def _needed(self, sweep: _Sweep) -> set[Value]:
+    def _needed(self, sweep: _Sweep) -> dict[Value, None]:
         """Return the values with an element for each point that a sweep reads or computes."""
-        found: set[Value] = set()
+        found: dict[Value, None] = {}
 
         def visit(value: Value) -> None:
-            if value not in found and not self._per_row(value):
-                found.add(value)
-                if value in self.makers and not self._is_reduction(self.makers[value]):
-                    for x in self.makers[value].operands():
-                        visit(x)
+            if value in found or self.is_per_row(value):
+                return
+            found[value] = None
+            if value in self.makers and not self._is_reduction(self.makers[value]):
+                for x in self.makers[value].operands():
+                    visit(x)
 
         for call in (*sweep.reductions, *sweep.ends):
-            for x in call.operands():
-                visit(x)
+            visit(next(call.operands()))
         for value in sweep.stores:
             visit(value)
         return found
 
-    def _kept(self) -> dict[Value, Any]:
+    def _kept(self) -> dict[Value, Code]:
         """Return the values that are kept from one sweep to the next, each with the memory of a row of it."""
-        seen: set[Value] = set()
-        kept: dict[Value, Any] = {}
+        seen: dict[Value, None] = {}
+        kept: dict[Value, Code] = {}
+        width = math.prod(self.space.inner)
         for sweep in self.sweeps:
             needed = self._needed(sweep)
-            for value in needed & seen:
+            for value in needed:
                 call = self.makers.get(value)
-                width = math.prod(self.inner)
-                small = width * value.dtype.bits // 8 <= KEPT_BYTES
-                if call is not None and call.operation in EXPENSIVE and small and value not in kept:
+                is_worth_it = call is not None and call.operation in EXPENSIVE
+                if value in seen and is_worth_it and value not in kept and width * value.dtype.bits // 8 <= KEPT_BYTES:
                     kept[value] = self.builder.alloca(ir.ArrayType(memory_type(value.dtype), width))
-                    kept[value].align = _LANES
+                    kept[value].align = LINE
             seen |= needed
         return kept
 
     def _width(self) -> int:
         """Return the number of lanes."""
-        bits = max([8, *(x.dtype.bits for x in self.makers)])
-        length = min(self.inner[-1], PIECE)
-        widest = _LANES * 8 // max(bits, 32)
-        return min(widest, 1 << max(length.bit_length() - 1, 0))
+        length = min(self.space.inner[-1], PIECE)
+        return min(widest(max(x.dtype.bits for x in self.makers)), 1 << max(length.bit_length() - 1, 0))
 
     # ------------------------------------------------------------------------------------------------------- writing
 
-    def _write(self) -> None:
+    def _write(self, places: dict[Value, Place], numbers: dict[int, int]) -> None:
         build = self.builder
-        self.constants: dict[int, Code] = {i: self._load_number(k) for i, k in self.numbers.items() if self._uses(i)}
-        self.bases = {value: self._base(value) for value in (*self.group.inputs, *self.group.outputs)}
-        self.wrong = build.alloca(INT32)
-        build.store(INT32(0), self.wrong)
-        self.totals = {}
-        for call, offset in zip(self.group.ends, _offsets(self.group), strict=False):
-            self.totals[id(call)] = self._begin_end(call, build.add(self.own, INT64(offset)))
-        with loop(build, self.begin, self.end) as unit:
+        table, host, begin, end, own = self.function.args
+        used = [x for call in self.group.calls for x in (*call.arguments, *call.parameters.values())]
+        self.constants: dict[int, Code] = {
+            id(x): build.load(build.gep(host, [INT64(numbers[id(x)])])) for x in used if isinstance(x, Number)
+        }
+        memory = (*self.group.inputs, *self.group.outputs)
+        self._bases = {value: base(build, table, places[value], value) for value in memory}
+        self._wrong = build.alloca(INT32)
+        build.store(INT32(0), self._wrong)
+        self.ends.begin(build, own)
+        with loop(build, begin, end) as unit:
             self._unit(unit)
-        build.ret(build.load(self.wrong))
-
-    def _uses(self, identity: int) -> bool:
-        return any(id(x) == identity for call in self.group.calls for x in _numbers(call))
-
-    def _load_number(self, position: int) -> Code:
-        return self.builder.load(self.builder.gep(self.host, [INT64(position)]))
-
-    def _base(self, value: Value) -> Code:
-        """Return the address of the first element."""
-        place, build = self.places[value], self.builder
-        address = build.load(build.gep(self.table, [INT64(place.slot)]))
-        return build.inttoptr(build.add(address, INT64(place.offset)), memory_type(value.dtype).as_pointer())
+        build.ret(build.load(self._wrong))
 
     def _unit(self, unit: Code) -> None:
         """Write the computation of a row, or of a piece of the last axis."""
         if self.group.columns:
-            self._row(self._indices(unit), [(INT64(0), n) for n in self.inner])
+            self._row(self._indices(unit), [(INT64(0), n) for n in self.space.inner])
             return
-        (length,) = self.inner
-        pieces = -(-length // PIECE)
-        build = self.builder
+        (length,), build = self.space.inner, self.builder
+        pieces, rest = -(-length // PIECE), length % PIECE
         if pieces == 1:
             self._row(self._indices(unit), [(INT64(0), length)])
             return
         piece = build.urem(unit, INT64(pieces))
         outer = self._indices(build.udiv(unit, INT64(pieces)))
         start = build.mul(piece, INT64(PIECE))
-        rest = length % PIECE
         if not rest:
             self._row(outer, [(start, PIECE)])
             return
@@ -248,423 +217,140 @@ class Kernel:
 
     def _indices(self, unit: Code) -> list[Code]:
         """Return the index of a row along each axis before it."""
+        return self._split(unit, self.space.outer) if len(self.space.outer) > 1 else [unit] * len(self.space.outer)
+
+    def _split(self, position: Code, shape: Sequence[int]) -> list[Code]:
+        """Return the index along each axis of a position in row-major order."""
         found: list[Code] = []
-        for length in reversed(self.space.outer):
-            if len(found) == self.n_outer - 1:
-                found.append(unit)
-            else:
-                found.append(self.builder.urem(unit, INT64(length)))
-                unit = self.builder.udiv(unit, INT64(length))
+        for length in reversed(shape):
+            found.append(self.builder.urem(position, INT64(length)))
+            position = self.builder.udiv(position, INT64(length))
         return found[::-1]
 
     def _row(self, outer: list[Code], ranges: list[tuple[Code, int]]) -> None:
         """Write the sweeps over a row: along each of its axes, where it begins and how long it is."""
         build = self.builder
-        self.rows = {}
-        for value, base in self.bases.items():
-            offset: Code = INT64(0)
-            strides = self.space.strides[value]
-            for index, stride in zip([*outer, *(start for start, _ in ranges)], strides, strict=False):
-                if stride:
-                    offset = build.add(offset, build.mul(index, INT64(stride)))
-            self.rows[value] = build.gep(base, [offset])
-        self.end_rows = {
-            id(call): self._end_offset(call, [*outer, *(start for start, _ in ranges)]) for call in self.group.ends
+        indices = [*outer, *(start for start, _ in ranges)]
+        self.rows = {
+            value: build.gep(first, [offset(build, indices, self.space.strides[value])])
+            for value, first in self._bases.items()
         }
-        self.scalars: dict[Value, Code] = {}
-        self.done: set[Value] = set()  # what is kept and has been computed
-        lengths = [n for _, n in ranges]
+        self.ends.locate(build, indices)
+        self._scalars, self.done = {}, set()
         for value in self.group.inputs:
-            if self._per_row(value):
-                self._scalar(value)
+            if self.is_per_row(value):
+                self.scalar(value)
         for level, sweep in enumerate(self.sweeps):
             self._compute_scalars(level)
             if sweep.reductions or sweep.ends or sweep.stores:
-                self._sweep(sweep, lengths)
+                self._sweep(sweep, [n for _, n in ranges])
         self._compute_scalars(len(self.sweeps))
-        self._store_scalars()
+        for value in self.group.outputs:
+            if value in self._scalars:
+                store_value(Lanes(build, 1), self._scalars[value], self.rows[value], value)
+
+    # -------------------------------------------------------------------------------------- values of a whole row
 
     def _compute_scalars(self, level: int) -> None:
         """Write the values of a row that are known before a sweep."""
         for call in self.group.calls:
-            (result,) = call.results
-            if self._is_reduction(call) or id(call) in self.ends or self.levels[id(call)] > level:
-                continue
-            if result in self.scalars:
-                continue
-            if self._per_row(result):
-                self.scalars[result] = self._picked(call) if call.operation == PICK else self._scalar(result)
+            is_known = self.levels[id(call)] <= level and not self._is_reduction(call) and call not in self.ends
+            if is_known and self.is_per_row(call.results[0]):
+                self.scalar(call.results[0])
 
-    def _store_scalars(self) -> None:
-        for value in self.group.outputs:
-            if value in self.scalars:
-                self._to_memory(Lanes(self.builder, 1), self.scalars[value], value, self.rows[value])
-
-    def _scalar(self, value: Value) -> Code:
+    def scalar(self, value: Value) -> Code:
         """Return a value of the row."""
-        if value not in self.scalars:
-            call = self.makers.get(value)
-            lanes = Lanes(self.builder, 1)
+        if value not in self._scalars:
+            call, lanes = self.makers.get(value), Lanes(self.builder, 1)
             if call is None:
-                self.scalars[value] = self._from_memory(lanes, self.rows[value], value)
+                self._scalars[value] = load_value(lanes, self.rows[value], value)
+            elif call.operation == PICK:
+                self._scalars[value] = self._picked(call)
             else:
-                self.scalars[value] = self._result(lanes, call, self._scalar)
-        return self.scalars[value]
+                self._scalars[value] = result_of(self, lanes, call, self.scalar)
+        return self._scalars[value]
 
     def _picked(self, call: Call) -> Code:
         """Write the element of a row that an index chooses."""
         build = self.builder
         operand, index = call.operands()
-        length = math.prod(self.inner)
-        position = self._scalar(index)
+        length = math.prod(self.space.inner)
+        position = self.scalar(index)
         if index.dtype.bits < INT64.width:
             position = (build.sext if kind(index.dtype) == "i" else build.zext)(position, INT64)
         from_end = build.icmp_signed("<", position, INT64(0))
         position = build.select(from_end, build.add(position, INT64(length)), position)
         is_inside = build.icmp_unsigned("<", position, INT64(length))
-        build.store(build.select(is_inside, build.load(self.wrong), INT32(1)), self.wrong)
+        build.store(build.select(is_inside, build.load(self._wrong), INT32(1)), self._wrong)
         position = build.select(is_inside, position, INT64(0))
-        return _Points(self, 1, self._split(position), position, use_kept=False).value(operand)
-
-    def _split(self, position: Code) -> list[Code]:
-        """Return the index along each axis of a row."""
-        found: list[Code] = []
-        for length in reversed(self.inner):
-            found.append(self.builder.urem(position, INT64(length)))
-            position = self.builder.udiv(position, INT64(length))
-        return found[::-1]
+        indices = self._split(position, self.space.inner)
+        return Points(self, Lanes(build, 1), indices, position, use_kept=False).value(operand)
 
     # -------------------------------------------------------------------------------------------------------- sweeps
 
     def _sweep(self, sweep: _Sweep, lengths: Sequence[int]) -> None:
         """Write one passage over a row."""
         build = self.builder
-        totals = {id(call): self._accumulator(call) for call in (*sweep.reductions, *sweep.ends) if self._adds_up(call)}
-        indices: list[Code] = []
-        flat: Code = INT64(0)
-        with nested(build, lengths[:-1]) as outer:
-            indices = list(outer)
-            for index, length in zip(indices, lengths[:-1], strict=True):
+        totals = {id(call): self._accumulators(call) for call in sweep.reductions}
+        totals |= {id(call): self._accumulators(call) for call in sweep.ends if self._adds_up(call)}
+        with nested(build, lengths[:-1]) as indices:
+            flat: Code = INT64(0)
+            for index, length in zip(indices, lengths, strict=False):
                 flat = build.add(build.mul(flat, INT64(length)), index)
-            flat = build.mul(flat, INT64(lengths[-1])) if indices else flat
-            width, start = self._width(), 0
-            while start < lengths[-1]:
-                count = (lengths[-1] - start) // width
-                if count:
-                    self._points(sweep, width, (start, count), indices, flat, totals)
-                    start += count * width
-                width //= 2
+            flat = build.mul(flat, INT64(lengths[-1]))
+            for width, start, count in spans(lengths[-1], self._width()):
+                with loop(build, INT64(0), INT64(count), once=count == 1) as i:
+                    position = build.add(build.mul(i, INT64(width)), INT64(start))
+                    points = Points(self, Lanes(build, width), [*indices, position], build.add(flat, position))
+                    self._at(points, sweep, totals)
         for call in sweep.reductions:
-            (result,) = call.results
-            self.scalars[result] = self._reduced(call, totals[id(call)], math.prod(lengths))
+            total = self._reduced(call, totals[id(call)])
+            if call.operation == "mean":
+                total = build.fdiv(total, ir.Constant(total.type, float(math.prod(lengths))))
+            self._scalars[call.results[0]] = total
         for call in sweep.ends:
             operand = next(call.operands())
             if id(call) in totals:
-                self._add_to_end(call, self._reduced(call, totals[id(call)], 1))
-            elif self._per_row(operand):
-                self._add_to_end(call, self._scalar(operand))
+                self.ends.add_row(build, call, self._reduced(call, totals[id(call)]))
+            elif self.is_per_row(operand):
+                self.ends.add_row(build, call, self.scalar(operand))
         self.done |= {value for value in self._needed(sweep) if value in self.kept}
 
-    def _adds_up(self, call: Call) -> bool:
-        """Whether what a call makes of a row is one number: all but sums for each column."""
-        if self._is_reduction(call):
-            return True
-        return not self._per_row(next(call.operands())) and not any(self._end_strides(call)[self.n_outer :])
+    def _at(self, points: Points, sweep: _Sweep, totals: dict[int, dict[int, Code]]) -> None:
+        """Write what a sweep does at some points."""
+        for value in self._needed(sweep):
+            if value in self.kept and value not in self.done:
+                points.keep(value)
+        for call in (*sweep.reductions, *sweep.ends):
+            if id(call) in totals:
+                points.accumulate(call, totals[id(call)][points.lanes.width])
+            elif not self.is_per_row(next(call.operands())):
+                self.ends.add_points(points.lanes, call, points.indices, points.converted(call))
+        for value in sweep.stores:  # all are computed before one is written: it may take the place of an operand
+            points.value(value)
+        for value in sweep.stores:
+            points.store(value)
 
-    def _accumulator(self, call: Call) -> dict[int, Code]:
+    def _adds_up(self, call: Call) -> bool:
+        """Whether an end adds one number for a whole row, of numbers that each point has."""
+        return not self.is_per_row(next(call.operands())) and not any(self.ends.strides(call))
+
+    def _accumulators(self, call: Call) -> dict[int, Code]:
         """Return the accumulators of a reduction, by the number of lanes."""
-        found = {}
-        width = self._width()
-        dtype, start = self._begins(call)
+        found: dict[int, Code] = {}
+        dtype, width = call.results[0].dtype, self._width()
         while width:
             lanes = Lanes(self.builder, width)
             found[width] = alloca(self.builder, lanes.wide(scalar_type(dtype)))
-            self.builder.store(lanes.constant(scalar_type(dtype), start), found[width])
+            self.builder.store(lanes.constant(scalar_type(dtype), REDUCERS[reducer(call)][1](dtype)), found[width])
             width //= 2
         return found
 
-    def _begins(self, call: Call) -> tuple[Any, float]:
-        (result,) = call.results
-        return result.dtype, REDUCERS[_reducer(call)][1](result.dtype)
-
-    def _points(
-        self, sweep: _Sweep, width: int, span: tuple[int, int], indices: list[Code], flat: Code, totals: dict[int, Any]
-    ) -> None:
-        """Write what happens at some points of a row, in a loop where that is needed."""
-        build = self.builder
-        start, count = span
-        with loop(build, INT64(0), INT64(count), once=count == 1) as i:
-            position = build.add(build.mul(i, INT64(width)), INT64(start))
-            points = _Points(self, width, [*indices, position], build.add(flat, position), use_kept=True)
-            for value in self._needed(sweep):
-                if value in self.kept and value not in self.done:
-                    points.keep(value)
-            for call in sweep.reductions:
-                points.accumulate(call, totals[id(call)][width])
-            for call in sweep.ends:
-                if id(call) in totals:
-                    points.accumulate(call, totals[id(call)][width])
-                elif not self._per_row(next(call.operands())):
-                    points.add_to_end(call)
-            for value in sweep.stores:  # all are computed before one is written: it may take the place of an operand
-                points.value(value)
-            for value in sweep.stores:
-                points.store(value)
-
-    def _reduced(self, call: Call, accumulators: dict[int, Code], count: int) -> Code:
+    def _reduced(self, call: Call, accumulators: dict[int, Code]) -> Code:
         """Return the result of a reduction along a row."""
-        dtype = call.results[0].dtype
-        operation, _ = REDUCERS[_reducer(call)]
-        build = self.builder
+        dtype, (operation, _) = call.results[0].dtype, REDUCERS[reducer(call)]
         total: Code = None
         for width, accumulator in accumulators.items():
-            x = folded(Lanes(build, width), dtype, operation, build.load(accumulator))
-            total = x if total is None else operation(Lanes(build, 1), dtype, total, x)
-        if call.operation == "mean" and count > 1 and id(call) not in self.ends:
-            total = build.fdiv(total, ir.Constant(scalar_type(dtype), float(count)))
+            x = folded(Lanes(self.builder, width), dtype, operation, self.builder.load(accumulator))
+            total = x if total is None else operation(Lanes(self.builder, 1), dtype, total, x)
         return total
-
-    # ---------------------------------------------------------------------------------------------------------- ends
-
-    def _end_strides(self, call: Call) -> tuple[int, ...]:
-        (result,) = call.results
-        return self.space.patterns[result] or (0,)
-
-    def _end_offset(self, call: Call, indices: list[Code]) -> Code:
-        """Return the position in its result that an end adds a row to."""
-        offset: Code = INT64(0)
-        for index, stride in zip(indices, self._end_strides(call), strict=False):
-            if stride:
-                offset = self.builder.add(offset, self.builder.mul(index, INT64(stride)))
-        return offset
-
-    def _begin_end(self, call: Call, address: Code) -> Code:
-        """Write the first number into the memory of an end, and return that."""
-        (result,) = call.results
-        _, start = self._begins(call)
-        form = _total_type(call)
-        memory = self.builder.inttoptr(address, form.as_pointer())
-        for lanes, position in _along(self.builder, result.size, self._end_width(call)):
-            self._store(lanes, lanes.constant(form, start), self.builder.gep(memory, [position]))
-        return memory
-
-    def _end_width(self, call: Call) -> int:
-        (result,) = call.results
-        return _LANES * 8 // max(result.dtype.bits, 32)
-
-    def _add_to_end(self, call: Call, x: Code) -> None:
-        """Add the number of a row."""
-        build, dtype = self.builder, call.results[0].dtype
-        operation, _ = REDUCERS[_reducer(call)]
-        pointer = build.gep(self.totals[id(call)], [self.end_rows[id(call)]])
-        if x.type != pointer.type.pointee:
-            x = build.fpext(x, pointer.type.pointee)
-        build.store(operation(Lanes(build, 1), dtype, build.load(pointer), x), pointer)
-
-    def _finish(self, name: str) -> Any:
-        """Write the function that puts together what the threads have: of the table, the memory, and how many."""
-        function = ir.Function(self.builder.module, FINISH, f"{name}_finish")
-        function.linkage = "internal"
-        self.table, base, threads = function.args
-        build = self.builder = ir.IRBuilder(function.append_basic_block("entry"))
-        size = scratch_bytes(self.group)
-        for call, offset in zip(self.group.ends, _offsets(self.group), strict=False):
-            (result,) = call.results
-            operation, _ = REDUCERS[_reducer(call)]
-            form, target = _total_type(call), self._base(result)
-            count = next(call.operands()).size // result.size
-            for lanes, position in _along(build, result.size, self._end_width(call)):
-                total = alloca(build, lanes.wide(form))
-                build.store(lanes.constant(form, self._begins(call)[1]), total)
-                with loop(build, INT64(0), threads) as i:
-                    address = build.add(build.add(base, INT64(offset)), build.mul(i, INT64(size)))
-                    memory = build.inttoptr(address, form.as_pointer())
-                    x = self._load(lanes, build.gep(memory, [position]))
-                    build.store(operation(lanes, result.dtype, build.load(total), x), total)
-                x = build.load(total)
-                if call.operation == "mean":
-                    x = build.fdiv(x, lanes.constant(form, float(count)))
-                if form != memory_type(result.dtype):
-                    x = build.fptrunc(x, lanes.wide(memory_type(result.dtype)))
-                self._store(lanes, x, build.gep(target, [position]))
-        build.ret_void()
-        return function
-
-    def _load(self, lanes: Lanes, pointer: Code) -> Code:
-        form = pointer.type.pointee
-        x = self.builder.load(self.builder.bitcast(pointer, lanes.wide(form).as_pointer()))
-        x.align = _bytes(form)
-        return x
-
-    def _store(self, lanes: Lanes, x: Code, pointer: Code) -> None:
-        form = pointer.type.pointee
-        self.builder.store(x, self.builder.bitcast(pointer, lanes.wide(form).as_pointer())).align = _bytes(form)
-
-    # -------------------------------------------------------------------------------------------------------- values
-
-    def _result(self, lanes: Lanes, call: Call, operand: Callable[[Value], Code]) -> Code:
-        """Write a call."""
-        (_result,) = call.results
-        if call.operation in VIEWS:
-            return operand(next(call.operands()))
-
-        def number(x: Any) -> Code:
-            return lanes.spread(self.constants[id(x)])
-
-        return computed(lanes, call, operand, number)
-
-    def _from_memory(self, lanes: Lanes, pointer: Code, value: Value) -> Code:
-        """Load elements that are next to each other."""
-        x = self._load(lanes, pointer)
-        return self.builder.icmp_unsigned("!=", x, ir.Constant(x.type, None)) if kind(value.dtype) == "b" else x
-
-    def _to_memory(self, lanes: Lanes, x: Code, value: Value, pointer: Code) -> None:
-        self._store(
-            lanes,
-            self.builder.zext(x, lanes.wide(memory_type(value.dtype))) if kind(value.dtype) == "b" else x,
-            pointer,
-        )
-
-
-class _Points:
-    """The values at some points of a row, each computed when it is asked for.
-
-    Parameters
-    ----------
-    kernel
-        The kernel.
-    width
-        The number of points.
-    indices
-        The index of the first along each axis of the row.
-    flat
-        Its position in the row.
-    use_kept
-        Whether values that are kept may be read.
-    """
-
-    def __init__(self, kernel: Kernel, width: int, indices: list[Code], flat: Code, *, use_kept: bool) -> None:
-        self.kernel = kernel
-        self.lanes = Lanes(kernel.builder, width)
-        self.indices = indices
-        self.flat = flat
-        self.use_kept = use_kept
-        self._known: dict[Value, Code] = {}
-
-    def value(self, value: Value) -> Code:
-        """Return a value at the points."""
-        found = self._known.get(value)
-        if found is None:
-            found = self._known[value] = self._computed(value)
-        return found
-
-    def _computed(self, value: Value) -> Code:
-        kernel = self.kernel
-        if kernel._per_row(value):
-            return self.lanes.spread(kernel._scalar(value))
-        if value in kernel.kept and self.use_kept and value in kernel.done:
-            return kernel._from_memory(self.lanes, self._kept(value), value)
-        call = kernel.makers.get(value)
-        if call is not None:
-            return kernel._result(self.lanes, call, self.value)
-        return self._read(value)
-
-    def _kept(self, value: Value) -> Code:
-        return self.kernel.builder.gep(self.kernel.kept[value], [INT64(0), self.flat])
-
-    def _pointer(self, value: Value) -> Code:
-        kernel, build = self.kernel, self.kernel.builder
-        offset: Code = INT64(0)
-        for index, stride in zip(self.indices, self._strides(value), strict=True):
-            if stride:
-                offset = build.add(offset, build.mul(index, INT64(stride)))
-        return build.gep(kernel.rows[value], [offset])
-
-    def _strides(self, value: Value) -> tuple[int, ...]:
-        return self.kernel.space.strides[value][self.kernel.n_outer :] or (0,)
-
-    def _read(self, value: Value) -> Code:
-        """Load a value, whose elements may be apart from each other, or one for all lanes."""
-        kernel, build, pointer = self.kernel, self.kernel.builder, self._pointer(value)
-        stride = self._strides(value)[-1]
-        one = Lanes(build, 1)
-        if stride == 1 or self.lanes.width == 1:
-            return kernel._from_memory(self.lanes, pointer, value)
-        if stride == 0:
-            return self.lanes.spread(kernel._from_memory(one, pointer, value))
-        result = ir.Constant(self.lanes.wide(scalar_type(value.dtype)), ir.Undefined)
-        for lane in range(self.lanes.width):
-            x = kernel._from_memory(one, build.gep(pointer, [INT64(lane * stride)]), value)
-            result = build.insert_element(result, x, INT32(lane))
-        return result
-
-    def keep(self, value: Value) -> None:
-        """Keep a value for the next sweep."""
-        self.kernel._to_memory(self.lanes, self.value(value), value, self._kept(value))
-
-    def store(self, value: Value) -> None:
-        """Write a value to its place."""
-        self.kernel._to_memory(self.lanes, self.value(value), value, self._pointer(value))
-
-    def accumulate(self, call: Call, accumulator: Code) -> None:
-        """Add to the accumulator of a reduction."""
-        build = self.kernel.builder
-        operation, _ = REDUCERS[_reducer(call)]
-        operand, (result,) = next(call.operands()), call.results
-        x = self.lanes.converted(self.value(operand), operand.dtype, result.dtype)
-        build.store(operation(self.lanes, result.dtype, build.load(accumulator), x), accumulator)
-
-    def add_to_end(self, call: Call) -> None:
-        """Add to the results of a reduction across rows, which has one for each point of a row."""
-        kernel, build = self.kernel, self.kernel.builder
-        operation, _ = REDUCERS[_reducer(call)]
-        operand, (result,) = next(call.operands()), call.results
-        offset = kernel.end_rows[id(call)]
-        strides = kernel._end_strides(call)[kernel.n_outer :]
-        for index, stride in zip(self.indices, strides, strict=True):
-            if stride:
-                offset = build.add(offset, build.mul(index, INT64(stride)))
-        pointer = build.gep(kernel.totals[id(call)], [offset])
-        x = self.lanes.converted(self.value(operand), operand.dtype, result.dtype)
-        lanes = self.lanes
-        if not strides[-1]:
-            lanes, x = Lanes(build, 1), folded(lanes, result.dtype, operation, x)
-        kernel._store(lanes, operation(lanes, result.dtype, kernel._load(lanes, pointer), x), pointer)
-
-
-def _reducer(call: Call) -> str:
-    return "sum" if call.operation == "mean" else call.operation
-
-
-def _numbers(call: Call) -> Iterator[Any]:
-    return (x for x in (*call.arguments, *call.parameters.values()) if isinstance(x, Number))
-
-
-def folded(lanes: Lanes, dtype: Any, operation: Callable[..., Code], x: Code) -> Code:
-    """Return what an operation makes of all lanes: of its halves, and so on."""
-    build, width = lanes.builder, lanes.width
-    while width > 1:
-        width //= 2
-        parts = []
-        for first in (0, width):
-            lanes_of_half = ir.Constant(ir.VectorType(INT32, width), [INT32(first + k) for k in range(width)])
-            single = build.extract_element(x, INT32(first)) if width == 1 else None
-            parts.append(build.shuffle_vector(x, x, lanes_of_half) if single is None else single)
-        x = operation(Lanes(build, width), dtype, *parts)
-    return x
-
-
-def _bytes(form: Any) -> int:
-    return 8 if isinstance(form, ir.DoubleType) else 4 if isinstance(form, ir.FloatType) else max(form.width // 8, 1)
-
-
-def _along(build: Any, length: int, width: int) -> Iterator[tuple[Lanes, Code]]:
-    """Yield lanes for each part of a vector, with where they begin; what is written then is repeated for all of it."""
-    start = 0
-    while start < length:
-        count = (length - start) // width
-        if count:
-            with loop(build, INT64(0), INT64(count), once=count == 1) as i:
-                yield Lanes(build, width), build.add(build.mul(i, INT64(width)), INT64(start))
-            start += count * width
-        width //= 2

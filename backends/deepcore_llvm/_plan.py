@@ -21,7 +21,7 @@ from deepcore_numpy._layout import Layout, aligned
 from deepcore_numpy._plan import Executor, write
 
 from ._code import KernelStep, Module, ProductStep
-from ._kernel import scratch_bytes
+from ._ends import scratch_bytes
 from ._operations import is_native
 from ._places import Places
 from ._pool import MOST, pool

@@ -1,4 +1,4 @@
-"""Kernels: rows and their reductions, what is broadcast and transposed, whatever the length and the number of threads."""
+"""Kernels: rows and their reductions, what is broadcast and transposed, at any length, on any number of threads."""
 
 from __future__ import annotations
 

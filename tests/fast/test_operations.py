@@ -12,16 +12,27 @@ import deepcore as dc
 
 pytest.importorskip("llvmlite", reason="llvmlite is not installed")
 
+from deepcore import graph
 from deepcore_llvm._arithmetic import COMPARISONS, FLOATING, LOGICAL, NUMERIC, QUESTIONS
 from deepcore_llvm._operations import is_native
-
-from deepcore import graph
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 1.5, 2.5, 1e-30, -1e30, math.inf, -math.inf, math.nan]
-BINARY = {"add", "atan2", "copysign", "divide", "hypot", "logaddexp", "maximum", "minimum", "multiply", "pow", "subtract"}
+BINARY = {
+    "add",
+    "atan2",
+    "copysign",
+    "divide",
+    "hypot",
+    "logaddexp",
+    "maximum",
+    "minimum",
+    "multiply",
+    "pow",
+    "subtract",
+}
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 
 
@@ -51,7 +62,7 @@ def check(both: Callable[..., Any], function: Any, *arrays: Any, tolerance: floa
 def test_floating_point_numbers(name: str, dtype: str, both: Callable[..., Any]) -> None:
     x, y = floats(dtype)
     function = named(name)
-    check(both, function, *((x, y) if name in BINARY else (x,)), tolerance=4 * np.finfo(dtype).eps)
+    check(both, function, *((x, y) if name in BINARY else (x,)), tolerance=4 * float(np.finfo(dtype).eps))
 
 
 @pytest.mark.parametrize("dtype", INTEGERS)

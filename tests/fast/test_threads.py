@@ -23,9 +23,8 @@ def compiled() -> tuple[Any, Any, Any]:
     x = dc.asarray(np.random.default_rng(0).normal(size=(200, 300)).astype(np.float32))
     f = dc.compile(lambda x: dc.softmax(dc.tanh(x @ x.mT) * 2.0, axis=-1) @ x)
     with dc.use_threads(2):
-        for _ in range(3):
-            y = f(x).numpy()
-    return f, x, y
+        results = [f(x).numpy() for _ in range(3)]
+    return f, x, results[-1]
 
 
 def test_programs_of_several_threads_of_python() -> None:
@@ -33,9 +32,7 @@ def test_programs_of_several_threads_of_python() -> None:
     wrong: list[int] = []
 
     def work(f: Any, x: Any, expected: Any) -> None:
-        for i in range(100):
-            if not np.allclose(f(x).numpy(), expected, atol=1e-6):
-                wrong.append(i)
+        wrong.extend(i for i in range(100) if not np.allclose(f(x).numpy(), expected, atol=1e-6))
 
     workers = [threading.Thread(target=work, args=function) for function in functions]
     for worker in workers:
