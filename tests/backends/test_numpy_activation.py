@@ -87,6 +87,21 @@ def test_other_layouts_and_types_are_left_to_the_plain_form(name: str, small_blo
         assert KERNELS[name](*halves, **options).dtype == np.float16
 
 
+@pytest.mark.parametrize("name", _activation.WRITERS)
+def test_a_result_of_another_layout_is_written_too(name: str, small_blocks: int) -> None:
+    operands, options = operands_of(name, (8, 6), "float64")
+    out = np.full((6, 8), np.nan).T
+    _activation.WRITERS[name](out, *operands, **options)
+    assert_plain(name, out, operands, options)
+
+
+@pytest.mark.parametrize("name", [name for name in _activation.ELEMENTWISE if name.endswith("_vjp")])
+def test_a_cotangent_may_be_broadcast(name: str, small_blocks: int) -> None:
+    (dy, kept), options = operands_of(name, (8, 6), "float64")
+    for part in (dy[0], dy[:, :1], dy[0, 0]):
+        assert_plain(name, KERNELS[name](part, kept), [part, kept], options)
+
+
 @pytest.mark.parametrize("name", _activation.ROWWISE)
 def test_another_axis_is_left_to_the_plain_form(name: str, small_blocks: int) -> None:
     operands, _ = operands_of(name, (5, 6, 7), "float64")
