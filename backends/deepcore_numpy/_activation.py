@@ -51,10 +51,6 @@ def _sigmoid_vjp(out: Array, spare: Array, dy: Array, y: Array) -> None:
     np.multiply(out, dy, out)
 
 
-def _tanh(out: Array, spare: Array, x: Array) -> None:
-    np.tanh(x, out)
-
-
 def _tanh_vjp(out: Array, spare: Array, dy: Array, y: Array) -> None:
     np.multiply(y, y, out)
     np.subtract(1, out, out)
@@ -144,7 +140,6 @@ ELEMENTWISE: Final[dict[str, Callable[..., None]]] = {
     "sigmoid_vjp": _sigmoid_vjp,
     "silu": _silu,
     "silu_vjp": _silu_vjp,
-    "tanh": _tanh,
     "tanh_vjp": _tanh_vjp,
 }
 ROWWISE: Final[dict[str, Callable[..., None]]] = {
@@ -222,8 +217,8 @@ def _write(name: str, out: Array, *operands: Array, **options: Any) -> None:
     device("cpu").kernels[name](*operands, out=out, **options)
 
 
-WRITERS: Final = {name: partial(_write, name) for name in (*ELEMENTWISE, *ROWWISE) if name not in ("relu", "tanh")}
-"""The functions that write into an array which is there already; a plan has the other two of its own."""
+WRITERS: Final = {name: partial(_write, name) for name in (*ELEMENTWISE, *ROWWISE) if name != "relu"}
+"""The functions that write into an array which is there already; a plan has the rectifier of its own."""
 
 
 def _whole(plain: Callable[..., Any], /, *operands: Array) -> Any:
@@ -251,7 +246,7 @@ def overrides(kernels: Kernels) -> dict[str, Any]:
     """Return the kernels by name."""
 
     def plain(name: str) -> Callable[..., Any]:
-        return partial(composites[name], kernels) if name in composites else getattr(np, name)
+        return partial(composites[name], kernels)
 
     return {
         **{name: partial(_elementwise, work, plain(name)) for name, work in ELEMENTWISE.items()},
