@@ -81,9 +81,10 @@ def plain(text: object) -> str:
 
 
 def shortened(text: object, most: int = 24) -> str:
-    """Return text of the user that is not too long for a plot."""
+    """Return text of the user that is not too long for a plot: its beginning, and its end, where names often differ."""
     words = str(text)
-    return plain(words if len(words) <= most else f"{words[: most - 1]}…")
+    tail = most // 3
+    return plain(words if len(words) <= most else f"{words[: most - tail - 1]}…{words[-tail:]}")
 
 
 def ink() -> Any:
@@ -97,10 +98,13 @@ def rising(color: str) -> Any:
 
 
 def diverging() -> Any:
-    """Return a colour map from one colour through nothing at all to another, which shows 0 as the ground is."""
+    """Return a colour map from one colour through nothing at all to another, which shows 0 as the ground is.
+
+    What is no number is grey.
+    """
     low, high = colors.to_rgb(VERMILION), colors.to_rgb(BLUE)
     stops = [(0.0, (*low, 1.0)), (0.5, (*low, 0.0)), (0.5, (*high, 0.0)), (1.0, (*high, 1.0))]
-    return colors.LinearSegmentedColormap.from_list("diverging", stops)
+    return colors.LinearSegmentedColormap.from_list("diverging", stops).with_extremes(bad=(0.5, 0.5, 0.5, 0.25))
 
 
 def class_names(n: int, names: Any, who: str) -> list[str]:

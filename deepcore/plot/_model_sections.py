@@ -16,7 +16,7 @@ from ..nn import summary, unit_report
 from ._run_sections import details, paragraph
 from ._svg import picture
 from .distributions import activations, layer_results, weights
-from .filters import drawable, filters
+from .filters import drawable, filters, size_of
 
 if TYPE_CHECKING:
     from ..nn import UnitReport
@@ -68,7 +68,7 @@ def parameters(subject: Subject) -> str:
     else:
         alt = f"The weights of {path} {layer!r} as images."
         caption = "Weights of the first layer; blue above 0, orange below."
-        parts.append(picture(lambda ax: filters(subject.model, ax=ax), (5.2, 4.4), alt, caption))
+        parts.append(picture(lambda ax: filters(subject.model, ax=ax), size_of(subject.model), alt, caption))
     named = list(subject.model.named_parameters())
     if 0 < len(named) <= MOST_LAYERS and any(np.isfinite(p.detach().numpy()).any() for _, p in named):
         values = {name: p.detach().numpy() for name, p in named}

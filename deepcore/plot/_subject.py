@@ -97,7 +97,9 @@ class Subject:
         if self.trainer is not None:
             values = self.trainer.evaluate(self.data)
         elif self.loss is not None:
-            loss = self.loss(*(asarray(np.asarray(x)) for x in (self.scores, self.data.targets)))
+            loss = self.loss(
+                *(asarray(np.asarray(x), device=self.model.device) for x in (self.scores, self.data.targets))
+            )
             values["loss"] = loss.item()
         found = self.outcome
         if found is not None and found.n_classes:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._errors import ConfigError, DataError
+from .._errors import ConfigError, DataError, ShapeError
 from ._figure import CYCLE, MARKERS, axes_for, class_names, colors, ink, shortened
 from ._outcome import on_host, outcome, predicted
 
@@ -75,7 +75,9 @@ def decision_boundary(
     ConfigError
         If the task or the resolution is none, or there are not as many names as classes or features.
     DataError
-        If the samples do not have two features, or the targets do not go with the predictions.
+        If the samples do not have two features, or the targets are neither classes nor numbers of the predictions.
+    ShapeError
+        If there are not as many targets as samples.
 
     Examples
     --------
@@ -101,6 +103,9 @@ def decision_boundary(
     if not np.isfinite(points).all():
         msg = "decision_boundary: samples have NaNs or infinities, which are at no point of the plane; leave them out"
         raise DataError(msg)
+    if len(on_host(y)) != len(points):
+        msg = f"decision_boundary: {len(points)} samples do not go with {len(on_host(y))} targets; give one for each"
+        raise ShapeError(msg)
     shown = np.unique(np.linspace(0, len(points) - 1, POINTS).round().astype(int))
     points, targets = points[shown], on_host(y)[shown]
     found = outcome(predicted(model, points, batch_size), targets, task=task, threshold=threshold)

@@ -22,6 +22,9 @@ WRITTEN: Final = 20
 NAMED: Final = 40
 """Up to how many classes each has its name at the side; of more, some have."""
 
+CHARACTERS: Final = 40
+"""How many characters of names are side by side below; longer ones are upright."""
+
 DARK: Final = 0.8
 """From which share of the largest number on text is white."""
 
@@ -92,7 +95,7 @@ def confusion_matrix(
     step = -(-n // NAMED)
     ticks = range(0, n, step)
     labels = [shortened(names[k], 16) for k in ticks]
-    upright = max(map(len, labels)) > 3 or n > WRITTEN
+    upright = max(map(len, labels)) * len(labels) > CHARACTERS
     axes.set_xticks(ticks, labels, rotation=90 if upright else 0)
     axes.set_yticks(ticks, labels)
     if n > WRITTEN:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from .._errors import DataError
 from .._modes import in_mode
 from .._tape import no_grad
 from .._tensor import Tensor
+from ..nn import Dropout, Flatten, Identity, Reshape
 from ..ops.creation import asarray
 from ._figure import BLUE, VERMILION, axes_for, ink, shortened
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from ..nn import Module
 
 BINS = 80
+UNCHANGING: Final = (Dropout, Flatten, Identity, Reshape)
+"""Layers that give the numbers that they are given, in evaluation mode."""
+
 TAIL = 0.002
 """Which share of all numbers may be beyond each end of the picture: one number far away does not flatten the others."""
 
@@ -54,7 +58,8 @@ def activations(model: Module, x: Any, *, ax: Any = None) -> Any:
     ----------
     model
         The model, which is in evaluation mode meanwhile. A layer is a module that has parameters of its own or no
-        parts; its activation belongs to it. Of a layer that is applied several times, all results are counted.
+        parts; its activation belongs to it. Layers that only give their numbers another shape, and dropout, are left
+        out. Of a layer that is applied several times, all results are counted.
     x
         The batch, whose first axis are the samples.
     ax
@@ -79,7 +84,7 @@ def activations(model: Module, x: Any, *, ax: Any = None) -> Any:
     >>> from deepcore import nn, plot
     >>> model = nn.Sequential(nn.Dense(2, 4, activation="relu"), nn.Dense(4, 1))
     >>> with dc.no_grad():
-    ...     model[0].bias[:] = -100.0
+    ...     model[0].bias[:], model[1].bias[:] = -100.0, 1.0
     >>> ax = plot.activations(model, dc.ones((5, 2)))
     >>> [text.get_text() for text in ax.texts], [text.get_text() for text in ax.get_yticklabels()]
     (['100 % dead', '0 % dead'], ['0 Dense', '1 Dense'])
@@ -157,7 +162,7 @@ def _layers(model: Module) -> list[tuple[str, Module]]:
             inside.add(id(getattr(module, "activation", None)))
         elif parts:
             continue
-        if id(module) not in inside:
+        if id(module) not in inside and not isinstance(module, UNCHANGING):
             found.append((path, module))
     return found
 

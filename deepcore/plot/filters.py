@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
     from ..nn import Module
 
+MOST: Final = 64
+"""How many images are drawn, if not told otherwise."""
 
-def filters(model: Module, *, shape: tuple[int, int] | None = None, most: int = 64, ax: Any = None) -> Any:
+
+def filters(model: Module, *, shape: tuple[int, int] | None = None, most: int = MOST, ax: Any = None) -> Any:
     """Draw the weights of a layer as images, one for each of its units.
 
     Of a two-dimensional convolution these are its kernels, one row for each output and one column for each channel of
@@ -60,8 +63,7 @@ def filters(model: Module, *, shape: tuple[int, int] | None = None, most: int = 
         msg = f"filters: at least 1 image is drawn, not {most}"
         raise ConfigError(msg)
     path, layer = drawable(model)
-    weight = layer.weight.detach().numpy().astype(np.float64)
-    pixels, across, down = _mosaic(weight, isinstance(layer, Dense), shape, most)
+    pixels, across, down = _drawn(layer, shape, most)
     axes = axes_for(ax, _size(pixels))
     limit = float(np.nanmax(np.abs(pixels))) or 1.0
     image = axes.imshow(np.ma.masked_invalid(pixels), cmap=diverging(), vmin=-limit, vmax=limit, interpolation="none")
@@ -85,17 +87,21 @@ def drawable(model: Module) -> tuple[str, Any]:
     raise ConfigError(msg)
 
 
+def size_of(model: Module, shape: tuple[int, int] | None = None, most: int = MOST) -> tuple[float, float]:
+    """Return how large a figure of the weights is, in inches."""
+    return _size(_drawn(drawable(model)[1], shape, most)[0])
+
+
 def _size(pixels: NDArray[Any]) -> tuple[float, float]:
-    height, width = pixels.shape[:2]
-    scale = 5.0 / max(height, width)
-    return max(width * scale, 2.0) + 1.2, max(height * scale, 1.0) + 0.8
+    height, width = pixels.shape
+    scale = min(4.5 / max(height, width), 0.5)
+    return max(width * scale, 1.5) + 1.5, max(height * scale, 1.2) + 0.7
 
 
-def _mosaic(
-    weight: NDArray[Any], is_dense: bool, shape: tuple[int, int] | None, most: int
-) -> tuple[NDArray[Any], str, str]:
+def _drawn(layer: Any, shape: tuple[int, int] | None, most: int) -> tuple[NDArray[Any], str, str]:
     """Return the pixels, and what goes on across and down."""
-    if is_dense:
+    weight = layer.weight.detach().numpy().astype(np.float64)
+    if isinstance(layer, Dense):
         shape = _shape_of_inputs(len(weight), shape)
         if shape is None:
             return weight[:, :most], "output", "input"
