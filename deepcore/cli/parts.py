@@ -167,7 +167,8 @@ def _split(
     stratify = settings.stratify
     if stratify is None:
         counts = np.bincount(training.targets) if facts.task == CLASSIFICATION else np.zeros(1)
-        stratify = named(settings.data) != "digits" and counts.min() >= 3  # the figures of digits are known
+        # Digits are split as they always were: what is reached with them is known.
+        stratify = settings.data != "digits" and int(counts.min()) >= 3
     test_size = settings.test_size
     if test is not None:
         if test_size:

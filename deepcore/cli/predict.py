@@ -20,6 +20,7 @@ from ..data.images import SUFFIXES as IMAGES
 from ..data.images import ImageRows
 from . import sources
 from .console import errors
+from .named import named
 from .runs import CLASSIFICATION, open_run
 from .using import trainer_of, with_options
 
@@ -108,10 +109,10 @@ def _input(source: str) -> Generator[str]:
 def _samples(run: Run, where: str) -> tuple[list[str], Any]:
     """Return the samples, as the model is to have them, and the names of files of images."""
     path = Path(where)
-    if sources.named(where) is None and not path.exists():
+    if named(where) is None and not path.exists():
         msg = f"cannot read {where}: there is no file or folder of this name"
         raise StorageError(msg)
-    if sources.named(where) is not None:
+    if named(where) is not None:
         found = sources.load(where, data_dir=run.config.data_dir)
         return [], run.preprocess(np.asarray((found.test or found.training).inputs))
     if path.is_dir() or path.suffix.lower() in IMAGES:
