@@ -16,6 +16,8 @@ from .._errors import DeepcoreError
 from .bench import bench
 from .console import errors
 from .devices import devices
+from .evaluate import evaluate
+from .predict import predict
 from .train import train
 
 app = typer.Typer(
@@ -27,6 +29,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(train)
+app.command()(evaluate)
+app.command()(predict)
 app.command()(bench)
 app.command()(devices)
 
