@@ -16,6 +16,7 @@ from ..metrics import ConfusionMatrix
 from .console import output
 from .measures import shown
 from .parts import again, prepare, preprocessed
+from .reporting import write_report
 from .runs import CLASSIFICATION, open_run
 from .using import trainer_of, with_options
 
@@ -41,6 +42,7 @@ def evaluate(
         str | None, typer.Option(help="best or last. Default: the best by validation, else the last.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="Device. Default: DEEPCORE_DEVICE, else cpu.")] = None,
+    report: Annotated[Path | None, typer.Option(help="File for a report, as a page of HTML; needs Matplotlib.")] = None,
     json: Annotated[
         Path | None, typer.Option(help="File for the metrics, with the confusion matrix, as JSON; - for stdout.")
     ] = None,
@@ -53,10 +55,14 @@ def evaluate(
 
       deepcore evaluate runs/houses --data new-houses.csv --json metrics.json
 
+      deepcore evaluate runs/digits --report digits.html
+
       deepcore evaluate runs/houses --json - | jq .test_r2
     """
     if json is not None and str(json) != "-":
         check_writable(json)
+    if report is not None:
+        check_writable(report)
     found = with_options(open_run(run), data_dir)
     dataset = _samples(found, data, part)
     trainer = trainer_of(found, device=device, snapshot=snapshot)
@@ -72,11 +78,15 @@ def evaluate(
         "run": str(run),
         "deepcore": __version__,
     }
+    if report is not None:
+        write_report(report, trainer, dataset, found.config, found.facts, title=f"{found.path} on {dataset.name}")
     if matrix is not None:
         counts = matrix.compute()
         results |= {"classes": _by_class(found.classes, counts), "confusion_matrix": counts.tolist()}
     if json is None or str(json) != "-":
         _show(found, measured, results)
+    if report is not None and str(json) != "-":
+        output.print(f"report: {report}", markup=False, soft_wrap=True)
     if json is not None:
         text = serialization.dumps(results, indent=2, ensure_ascii=False)
         if str(json) == "-":

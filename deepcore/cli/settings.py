@@ -63,13 +63,14 @@ class Settings:
     json: str | None = None
     csv: str | None = None
     plot: str | None = None
+    report: str | None = None
     tensorboard: str | None = None
     quiet: bool = False
 
 
 TYPES: Final[dict[str, Any]] = get_type_hints(Settings)
 _WORDS: Final = {str: "text", int: "a whole number", float: "a number", bool: "true or false", list: "a list"}
-PATHS: Final = ("data_dir", "test_data", "checkpoint", "save", "json", "csv", "plot", "tensorboard")
+PATHS: Final = ("data_dir", "test_data", "checkpoint", "save", "json", "csv", "plot", "report", "tensorboard")
 
 
 def settled(file: Path | None, given: Mapping[str, Any]) -> Settings:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _DATA, _MODEL, _TRAINING, _FILES = "The data", "The model", "Training", "The run and its files"
 RESUMABLE: Final = (
-    *("epochs", "device", "compile", "save", "json", "csv", "plot", "tensorboard", "quiet", "data_dir"),
+    *("epochs", "device", "compile", "save", "json", "csv", "plot", "report", "tensorboard", "quiet", "data_dir"),
 )
 """Options that may be other ones when a run is resumed."""
 
@@ -224,6 +224,13 @@ def train(
     plot: Annotated[
         Path | None, typer.Option(help="File for the curves: .png, .svg or .pdf.", rich_help_panel=_FILES)
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            help="File for a report, as a page of HTML: curves, what is taken for what, weights, layers, ...",
+            rich_help_panel=_FILES,
+        ),
+    ] = None,
     tensorboard: Annotated[
         Path | None, typer.Option(help="Folder for TensorBoard's event files.", rich_help_panel=_FILES)
     ] = None,
@@ -330,6 +337,7 @@ def _show(results: dict[str, Any], training: Training, history: History, run: st
         f"{results['epochs']} epochs in {results['seconds']:.1f} s, {results['samples_per_second']:,.0f} samples/s"
     )
     files = [("weights", settings.save), ("metrics", settings.json), ("epochs", settings.csv), ("plot", settings.plot)]
+    files.append(("report", settings.report))
     for what, path in [*files, ("tensorboard --logdir", settings.tensorboard), ("run", run)]:
         if path is not None:
             output.print(f"{what}: {path}" if " " not in what else f"{what} {path}", markup=False, soft_wrap=True)

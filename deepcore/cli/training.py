@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import shlex
 import time
@@ -15,7 +14,7 @@ from .._backend import Library
 from .._device import device as find_device
 from .._device import use_device
 from .._errors import ConfigError, StateError
-from ..checkpoint import check_writable, replace_file, save_weights
+from ..checkpoint import check_writable, save_weights
 from ..train import (
     Callback,
     Checkpoint,
@@ -34,6 +33,7 @@ from .measures import loss_of, metrics_of
 from .named import defaults_of
 from .parts import Parts, prepare
 from .progress import TrainingProgress
+from .reporting import write_report
 from .settings import Settings, absolute
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
 PRECISIONS: Final = ("float32", "float64", "bfloat16", "float16")
 PICTURES: Final = (".png", ".svg", ".pdf")
-_pyplot: Any = Library(
-    "matplotlib.pyplot", needs="--plot needs Matplotlib; install it with: pip install 'deepcore-xp[plot]'"
+_figure: Any = Library(
+    "matplotlib.figure", needs="--plot and --report need Matplotlib; install it with: pip install 'deepcore-xp[plot]'"
 )
 
 
@@ -135,14 +135,14 @@ def _in_range(settings: Settings) -> None:
 
 def check_files(settings: Settings, *, resuming: bool) -> None:
     """Raise an error unless everything that is to be written can be, before anything takes time."""
-    for path in (settings.save, settings.json, settings.csv, settings.plot):
+    for path in (settings.save, settings.json, settings.csv, settings.plot, settings.report):
         if path is not None:
             check_writable(path)
-    if settings.plot is not None:
-        if Path(settings.plot).suffix.lower() not in PICTURES:
-            msg = f"--plot is a file {', '.join(PICTURES)}, not {settings.plot}"
-            raise ConfigError(msg)
-        _ = _pyplot.subplots
+    if settings.plot is not None and Path(settings.plot).suffix.lower() not in PICTURES:
+        msg = f"--plot is a file {', '.join(PICTURES)}, not {settings.plot}"
+        raise ConfigError(msg)
+    if settings.plot is not None or settings.report is not None:
+        _ = _figure.Figure
     if settings.checkpoint is not None and not resuming:
         runs.check_unused(Path(settings.checkpoint))
 
@@ -260,19 +260,15 @@ def results(training: Training, history: History, seconds: float) -> dict[str, A
         with trainer.averaged():
             save_weights(settings.save, training.model)
     if settings.plot is not None:
-        _draw(history, Path(settings.plot))
+        history.plot(path=settings.plot)
+    if settings.report is not None:
+        write_report(settings.report, trainer, parts.test or parts.validation, settings, parts.facts, history=history)
     return found | {
         "epochs": len(history),
         "seconds": seconds,
         "samples_per_second": sum(history["samples"]) / sum(history["seconds"]),
         "parameters": training.model.n_parameters,
     }
-
-
-def _draw(history: History, path: Path) -> None:
-    picture = io.BytesIO()
-    history.plot().savefig(picture, format=path.suffix.removeprefix(".").lower())
-    replace_file(path, picture.getvalue())
 
 
 def resume_command(path: str) -> str:

@@ -11,7 +11,7 @@ from .._page import table
 from ..metrics import F1, Precision, Recall
 from ._run_sections import details, number, paragraph, shown
 from ._svg import picture, png
-from .boundary import decision_boundary
+from .boundary import FEATURES, decision_boundary
 from .confusion import confusion_matrix
 from .prediction_error import prediction_error
 
@@ -136,17 +136,17 @@ def surface(subject: Subject) -> str:
         return ""
     parts: list[str] = []
     if data.inputs.shape[1:] == (2,):
-        predict = subject.model if subject.trainer is None else subject.trainer.predict
         task = "classification" if found.n_classes else "regression"
         names = subject.classes if found.n_classes else ()
         what = "The class" if found.n_classes else "The prediction"
         parts.append(
             picture(
                 lambda ax: decision_boundary(
-                    predict,
+                    subject.predict if found.n_classes else subject.predict_numbers,
                     np.asarray(data.inputs),
-                    np.asarray(data.targets),
+                    found.right,
                     classes=names,
+                    features=subject.features if len(subject.features) == 2 else FEATURES,
                     task=task,
                     threshold=found.threshold,
                     ax=ax,

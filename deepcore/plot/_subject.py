@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from ..ops.creation import asarray
 from ._outcome import outcome, predicted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -44,6 +44,10 @@ class Subject:
         What it is tried on, which it has not learned from.
     settings
         What the user chose.
+    units
+        What brings predicted numbers back to their units.
+    features
+        The names of the inputs, if there are names.
     """
 
     model: Module
@@ -52,15 +56,26 @@ class Subject:
     loss: Loss | None
     data: Dataset | None
     settings: Mapping[str, object] = field(default_factory=dict[str, object])
+    units: Callable[[Any], Any] | None = None
+    features: tuple[str, ...] = ()
+
+    def predict(self, inputs: Any) -> NDArray[Any]:
+        """Return what the model says of inputs."""
+        if self.trainer is not None:
+            return np.asarray(self.trainer.predict(inputs))
+        return predicted(self.model, inputs)
+
+    def predict_numbers(self, inputs: Any) -> NDArray[Any]:
+        """Return what the model says of inputs, numbers in their units."""
+        found = self.predict(inputs)
+        return found if self.units is None else np.asarray(self.units(found))
 
     @cached_property
     def scores(self) -> NDArray[Any] | None:
         """What the model says of the data."""
         if self.data is None:
             return None
-        if self.trainer is not None:
-            return np.asarray(self.trainer.predict(self.data.inputs))
-        return predicted(self.model, self.data.inputs)
+        return self.predict(self.data.inputs)
 
     @cached_property
     def outcome(self) -> Outcome | None:
@@ -68,7 +83,11 @@ class Subject:
         if self.data is None or self.scores is None:
             return None
         threshold = 0.0 if getattr(self.loss, "from_logits", True) else 0.5
-        return outcome(self.scores, np.asarray(self.data.targets), threshold=threshold)
+        found = outcome(self.scores, np.asarray(self.data.targets), threshold=threshold)
+        if found is None or found.n_classes or self.units is None:
+            return found
+        chosen, right = (np.asarray(self.units(x.reshape(-1, 1))).reshape(-1) for x in (found.chosen, found.right))
+        return replace(found, chosen=chosen, right=right)
 
     @cached_property
     def classes(self) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from ._outcome import Outcome, Predicts
 
-POINTS = 2000
+FEATURES: Final = ("feature 1", "feature 2")
+POINTS: Final = 2000
 """How many samples are drawn at most, evenly chosen: of more one sees no more."""
 
 
@@ -28,7 +29,7 @@ def decision_boundary(
     y: Any,
     *,
     classes: Sequence[object] = (),
-    features: Sequence[object] = ("feature 1", "feature 2"),
+    features: Sequence[object] = FEATURES,
     task: str | None = None,
     threshold: float = 0.0,
     resolution: int = 200,

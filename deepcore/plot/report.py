@@ -23,7 +23,7 @@ from ._svg import STYLE as PLOTS
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from ..nn import Loss, Module
 
@@ -53,6 +53,8 @@ def report(
     history: History | None = None,
     loss: Loss | None = None,
     settings: Mapping[str, object] | None = None,
+    units: Callable[[Any], Any] | None = None,
+    features: Sequence[str] = (),
     title: str = "",
 ) -> None:
     """Write a report of a run: one file of HTML, which can be read where there is no network.
@@ -79,6 +81,10 @@ def report(
         What was made small; that of the trainer, if not given. Without a loss there are no gradients.
     settings
         What the user chose, such as seeds and sizes, by name.
+    units
+        Of a regression: what brings predictions and targets back to the units that they had before they were scaled.
+    features
+        The names of the inputs, where these are two.
     title
         What stands above it.
 
@@ -112,6 +118,8 @@ def report(
         loss=loss or (trainer.loss if trainer else None),
         data=data if data is None or isinstance(data, Dataset) else Dataset(np.asarray(data[0]), np.asarray(data[1])),
         settings=settings or {},
+        units=units,
+        features=tuple(features),
     )
     heading = title or f"{type(subject.model).__name__}{f' on {subject.data.name}' if subject.data else ''}"
     written = datetime.now().astimezone().isoformat(sep=" ", timespec="minutes")
