@@ -78,10 +78,12 @@ def run(subject: Subject) -> str:
 
 def _machine() -> dict[str, object]:
     machine = describe()
+    blas = machine["blas"]
+    threads = "" if blas["threads"] is None else f", threads: {blas['threads']}"
     return {
         "processor": f"{machine['cpu']}, {machine['usable_cores']} cores",
         "system": machine["system"],
-        "BLAS": " ".join(str(x) for x in machine["blas"].values() if x is not None),
+        "BLAS": " ".join(str(x) for x in (blas["name"], blas["version"]) if x) + threads,
         "versions": ", ".join(f"{name} {number}" for name, number in machine["versions"].items()),
     }
 
