@@ -120,7 +120,7 @@ def number(x: Any) -> str:
     """Return a number for people; nothing, if there is none."""
     if x is None:
         return ""
-    return f"{x:,}" if isinstance(x, int) else f"{x:.4g}" if abs(x) < 1e5 else f"{x:,.0f}"
+    return f"{x:,}" if isinstance(x, int) else f"{x:.4g}" if abs(x) < 1e4 else f"{x:,.0f}"
 
 
 def shown(value: object) -> str:

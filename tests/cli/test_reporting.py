@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +10,6 @@ from typer.testing import CliRunner
 
 import deepcore as dc
 from deepcore.cli import app as cli
-from deepcore.cli import training
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,11 +63,8 @@ def test_files_that_cannot_be_written_are_found_before_training(tmp_path: Path) 
 
 
 def test_without_matplotlib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from deepcore._backend import Library
-
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    monkeypatch.setattr(training, "_figure", Library("matplotlib.figure", needs=training._figure._needs))
+    monkeypatch.setattr("deepcore.cli.training.find_spec", lambda name: None)
     result = run("train", "--epochs", 1, "--report", tmp_path / "r.html")
     assert isinstance(result.exception, dc.BackendError)
-    assert "install it with: pip install 'deepcore-xp[plot]'" in str(result.exception)
+    assert "--report needs Matplotlib; install it with: pip install 'deepcore-xp[plot]'" in str(result.exception)
     assert "samples to train" not in result.output
