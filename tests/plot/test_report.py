@@ -161,6 +161,12 @@ def test_two_features_have_a_plane_and_nothing_is_changed(tmp_path: Path) -> Non
     assert "graph of the model" in [x["aria-label"] for x in page.named("svg")]
     assert page.said.count("upper") > 3  # classes have their names
     assert f"{run.evaluate(moons)['loss']:.4g}" in page.said  # that of the averaged weights
+    said = " ".join(x["aria-label"] for x in page.named("svg"))
+    now = model.parameters()[0].numpy()
+    with run.averaged():
+        averaged = model.parameters()[0].numpy()
+    assert f"0.weight: from {averaged.min():.2g} to {averaged.max():.2g}" in said
+    assert averaged.max() != now.max()
 
 
 def test_a_regression(tmp_path: Path) -> None:
