@@ -79,7 +79,7 @@ def curves(
     axes.set_ylabel(plain(name.replace("_", " ")))
     if log:
         axes.set_yscale("log")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     axes.grid(alpha=0.25)
     axes.legend(frameon=False)
     return axes

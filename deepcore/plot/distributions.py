@@ -50,9 +50,10 @@ class Distribution:
 
 
 def activations(model: Module, x: Any, *, ax: Any = None) -> Any:
-    """Draw histograms of what every layer gives for a batch, one below the other in the order of computation.
+    r"""Draw histograms of what every layer gives for a batch, one below the other in the order of computation.
 
-    At the right of each is the share of its units that are dead: 0 for every sample of the batch.
+    At the right of each is the share of its numbers that are 0, of which rectified units give so many that they are
+    not drawn, and the share of its units that are dead: 0 for every sample of the batch.
 
     Parameters
     ----------
@@ -87,13 +88,15 @@ def activations(model: Module, x: Any, *, ax: Any = None) -> Any:
     ...     model[0].bias[:], model[1].bias[:] = -100.0, 1.0
     >>> ax = plot.activations(model, dc.ones((5, 2)))
     >>> [text.get_text() for text in ax.texts], [text.get_text() for text in ax.get_yticklabels()]
-    (['100 % dead', '0 % dead'], ['0 Dense', '1 Dense'])
+    (['100 % zero\n100 % dead', '0 % zero\n0 % dead'], ['0 Dense', '1 Dense'])
     """
     rows: list[Distribution] = []
     for path, kind, results in layer_results(model, x):
         values = np.concatenate([y.reshape(-1) for y in results])
         dead = float(np.mean(np.concatenate([(y == 0).all(axis=0).reshape(-1) for y in results])))
-        rows.append(Distribution(f"{path} {kind}".strip(), values, f"{100 * dead:.0f} % dead"))
+        some = values != 0
+        note = f"{100 * (1 - some.mean()):.0f} % zero\n{100 * dead:.0f} % dead"
+        rows.append(Distribution(f"{path} {kind}".strip(), values[some] if some.any() else values, note))
     return ridges(rows, "what a unit gives", ax=ax, who="activations")
 
 

@@ -45,6 +45,8 @@ def test_curves() -> None:
     assert plot.curves(History(list(EPOCHS)), ax=ax) is ax
     training, validation, smallest = ax.lines
     assert [line.get_label() for line in ax.lines] == ["training", "validation", "smallest, epoch 2"]
+    for shown in (ax, plot.curves(EPOCHS[:1])):
+        assert all(x == round(x) for x in shown.get_xticks())
     np.testing.assert_array_equal(training.get_xydata(), [(1, 2.0), (2, 1.0), (3, 0.5)])
     np.testing.assert_array_equal(validation.get_xydata(), [(1, 2.5), (2, 1.5), (3, 1.7)])
     np.testing.assert_array_equal(smallest.get_xydata(), [(2, 1.5)])
@@ -297,16 +299,22 @@ def test_weights_of_dense_layers_are_images_of_their_inputs() -> None:
         plot.filters(layer, most=0)
 
 
-def test_activations_count_dead_units(device: Device) -> None:
+def test_activations_count_zeros_and_dead_units(device: Device) -> None:
     model = nn.Sequential(nn.Flatten(), dense(4, 8, activation="relu"), nn.Dropout(0.5), dense(8, 2)).to(device)
     model.load_state_dict({"1.bias": np.array([-100.0] * 6 + [0.0, 0.0])}, strict=False)
-    ax = plot.activations(model, np.random.default_rng(0).normal(size=(50, 2, 2)).astype("f"))
+    x = np.random.default_rng(0).normal(size=(50, 2, 2)).astype("f")
+    ax = plot.activations(model, x)
     assert [text.get_text() for text in ax.get_yticklabels()] == ["1 Dense", "3 Dense"]
-    dead = [text.get_text() for text in ax.texts]
-    assert dead[0] == "75 % dead"
-    assert dead[1] == "0 % dead"
-    assert not model._hooks
+    with dc.no_grad():
+        y = model[1](dc.asarray(x.reshape(50, 4), device=device)).numpy()
+    assert ax.texts[0].get_text() == f"{100 * (y == 0).mean():.0f} % zero\n75 % dead"
+    assert ax.texts[1].get_text().endswith("\n0 % dead")
+    values, edges, base = ax.patches[0].get_data()
+    counts = np.histogram(y[y != 0], edges)[0]  # zeros are not drawn
+    np.testing.assert_allclose((values - base) / 0.85, counts / counts.max())
     assert all(not module._hooks or not module._hooks.after for _, module in model.named_modules())
+    dead = plot.activations(dense(2, 3), np.zeros((4, 2), "f"))
+    assert [text.get_text() for text in dead.texts] == ["100 % zero\n100 % dead"]
 
 
 def test_histograms_are_those_of_numpy() -> None:
