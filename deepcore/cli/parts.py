@@ -84,10 +84,10 @@ def again(settings: Settings, facts: Facts, where: str | None = None) -> Dataset
         path = Path(where)
         if sources.kind_of(path) in (".csv", ".tsv", ".parquet"):
             dataset = sources.read_table(path, inputs=facts.columns, targets=facts.targets)
-            return _fitting(with_targets(dataset, facts.task, facts.classes), facts)
+            return with_targets(_fitting(dataset, facts), facts.task, facts.classes)
     source = sources.load(where, data_dir=settings.data_dir, target=settings.target, size=settings.size)
     dataset = source.training if source.test is None else source.test
-    return _fitting(with_targets(dataset, facts.task, facts.classes), facts)
+    return with_targets(_fitting(dataset, facts), facts.task, facts.classes)
 
 
 def _fitting(dataset: Dataset, facts: Facts) -> Dataset:

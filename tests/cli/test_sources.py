@@ -110,7 +110,8 @@ X, Y = np.arange(40, dtype=np.float64).reshape(20, 2), np.arange(20) % 3
 
 @pytest.mark.parametrize("names", [("inputs", "targets"), ("X", "y"), ("x", "y")])
 def test_an_archive(names: tuple[str, str], tmp_path: Path) -> None:
-    np.savez(tmp_path / "a.npz", **dict(zip(names, (X, Y), strict=True)))
+    arrays: dict[str, Any] = dict(zip(names, (X, Y), strict=True))
+    np.savez(tmp_path / "a.npz", **arrays)
     parts = prepared(data=str(tmp_path / "a.npz"))
     assert (parts.facts.classes, parts.training.inputs.shape) == (("0", "1", "2"), (16, 2))
 
