@@ -20,17 +20,19 @@ from .evaluate import evaluate
 from .predict import predict
 from .train import train
 
+EXIT_CODES = "Exit codes: 0 done, 1 could not be done, 2 wrong command line, 130 interrupted."
+
 app = typer.Typer(
     name="deepcore",
     help="Deep learning on one differentiable array, over any array library.",
-    epilog="Exit codes: 0 done, 1 could not be done, 2 wrong command line, 130 interrupted.",
+    epilog=EXIT_CODES,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(train)
-app.command()(evaluate)
-app.command()(predict)
+app.command(epilog=EXIT_CODES)(train)
+app.command(epilog=EXIT_CODES)(evaluate)
+app.command(epilog=EXIT_CODES)(predict)
 app.command()(bench)
 app.command()(devices)
 
