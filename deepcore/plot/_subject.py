@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from ..train import History, Trainer
     from ._outcome import Outcome
 
-LOOK = 256
+LONGEST: Final = 100
+"""How many characters of the name of a class are shown."""
+
+LOOK: Final = 256
 """How many samples layers are looked at with."""
 
 
@@ -96,7 +99,7 @@ class Subject:
         if found is None or self.data is None:
             return []
         named = self.data.classes if len(self.data.classes) == found.n_classes else ()
-        return list(named or map(str, range(found.n_classes)))
+        return [name[:LONGEST] for name in named] or [str(k) for k in range(found.n_classes)]
 
     @cached_property
     def matrix(self) -> NDArray[np.int64]:
@@ -154,7 +157,7 @@ class Subject:
         return list((pixels - low) / (high - low or 1.0))
 
 
-LEAST = 5
+LEAST: Final = 5
 """From which height and width on inputs are taken for images."""
 
 

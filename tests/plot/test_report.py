@@ -218,29 +218,31 @@ def test_everything_is_escaped(tmp_path: Path) -> None:
     assert page.said.count(bad) >= 6
 
 
-def test_its_length_is_bounded(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("depth", "many"), [(4, 500), pytest.param(57, 5000, marks=pytest.mark.exhaustive)])
+def test_its_length_is_bounded(depth: int, many: int, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    n = 400
     samples = Dataset(
-        rng.random((n, 3, 200, 200), dtype=np.float32),
-        np.arange(n) % 250,
-        classes=tuple(f"{i}" * 300 for i in range(250)),
+        rng.random((260, 3, 128, 128), dtype=np.float32),
+        np.arange(260) % 250,
+        classes=tuple(f"{i}" * 3000 for i in range(250)),
     )
 
     class Deep(nn.Module):
         def __init__(self) -> None:
-            self.layers = [nn.AvgPool2d(50), nn.Flatten(), *(dense(48, 48) for _ in range(25)), dense(48, 250)]
+            self.layers = [nn.AvgPool2d(32), nn.Flatten(), *(dense(48, 48) for _ in range(depth)), dense(48, 250)]
 
         def forward(self, x: dc.Tensor) -> dc.Tensor:
             for layer in self.layers:
                 x = layer(x)
             return x
 
-    epochs = [{"epoch": i, "loss": rng.random(), "val_loss": rng.random()} for i in range(5000)]
+    epochs = [{"epoch": i, "loss": rng.random(), "val_loss": rng.random()} for i in range(many)]
     plot.report(tmp_path / "r.html", Deep(), samples, history=History(epochs), settings={"x": "y" * 10**6})
     text, page = read(tmp_path / "r.html")
     assert len(text.encode()) < 2_000_000
     assert len(page.named("img")) == 24
+    image = pytest.importorskip("PIL.Image").open(decoded(page.named("img")[0]["src"]))
+    assert image.size == (64, 64)
 
 
 def test_a_history_alone(tmp_path: Path) -> None:
