@@ -70,6 +70,12 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output has gone, as in `deepcore train | head`
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:  # such as a name that is too long
+        _say(f"cannot use {error.filename or 'a file'}: {error.strerror or error}; give another path")
+        sys.exit(1)
+    except UnicodeEncodeError as error:
+        _say(f"a name has {error.object[error.start]!r}, which is not Unicode; rename the file")
+        sys.exit(1)
 
 
 def _say(what: str) -> None:
