@@ -16,17 +16,23 @@ from .._errors import DeepcoreError
 from .bench import bench
 from .console import errors
 from .devices import devices
+from .evaluate import evaluate
+from .predict import predict
 from .train import train
+
+EXIT_CODES = "Exit codes: 0 done, 1 could not be done, 2 wrong command line, 130 interrupted."
 
 app = typer.Typer(
     name="deepcore",
     help="Deep learning on one differentiable array, over any array library.",
-    epilog="Exit codes: 0 done, 1 could not be done, 2 wrong command line, 130 interrupted.",
+    epilog=EXIT_CODES,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(train)
+app.command(epilog=EXIT_CODES)(train)
+app.command(epilog=EXIT_CODES)(evaluate)
+app.command(epilog=EXIT_CODES)(predict)
 app.command()(bench)
 app.command()(devices)
 
@@ -63,6 +69,12 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:  # the reader of our output has gone, as in `deepcore train | head`
         sys.stderr.close()
+        sys.exit(1)
+    except OSError as error:  # such as a name that is too long
+        _say(f"cannot use {error.filename or 'a file'}: {error.strerror or error}; give another path")
+        sys.exit(1)
+    except UnicodeEncodeError as error:
+        _say(f"a name has {error.object[error.start]!r}, which is not Unicode; rename the file")
         sys.exit(1)
 
 
