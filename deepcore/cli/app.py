@@ -16,6 +16,7 @@ from .._errors import DeepcoreError
 from .bench import bench
 from .console import errors
 from .devices import devices
+from .doctor import doctor
 from .train import train
 
 app = typer.Typer(
@@ -29,6 +30,7 @@ app = typer.Typer(
 app.command()(train)
 app.command()(bench)
 app.command()(devices)
+app.command()(doctor)
 
 
 def _show_version(wanted: bool) -> None:
