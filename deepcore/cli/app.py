@@ -17,6 +17,8 @@ from .bench import bench
 from .console import errors
 from .devices import devices
 from .doctor import doctor
+from .evaluate import evaluate
+from .predict import predict
 from .train import train
 
 app = typer.Typer(
@@ -28,6 +30,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(train)
+app.command()(evaluate)
+app.command()(predict)
 app.command()(bench)
 app.command()(devices)
 app.command()(doctor)
