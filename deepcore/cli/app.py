@@ -18,7 +18,9 @@ from .console import errors
 from .devices import devices
 from .doctor import doctor
 from .evaluate import evaluate
+from .export import export
 from .predict import predict
+from .show import show
 from .train import train
 
 app = typer.Typer(
@@ -32,6 +34,8 @@ app = typer.Typer(
 app.command()(train)
 app.command()(evaluate)
 app.command()(predict)
+app.command()(show)
+app.command()(export)
 app.command()(bench)
 app.command()(devices)
 app.command()(doctor)
