@@ -6,7 +6,7 @@ Exit codes: 0 done; 1 could not be done; 2 the command line was wrong; 130 inter
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.text import Text
@@ -14,6 +14,7 @@ from rich.text import Text
 from .. import __version__
 from .._errors import DeepcoreError
 from .bench import bench
+from .completion import completing
 from .console import errors
 from .devices import devices
 from .doctor import doctor
@@ -23,22 +24,18 @@ from .predict import predict
 from .show import show
 from .train import train
 
+EXIT_CODES: Final = "Exit codes: 0 done, 1 could not be done, 2 wrong command line, 130 interrupted."
+
 app = typer.Typer(
     name="deepcore",
     help="Deep learning on one differentiable array, over any array library.",
-    epilog="Exit codes: 0 done, 1 could not be done, 2 wrong command line, 130 interrupted.",
+    epilog=EXIT_CODES,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(train)
-app.command()(evaluate)
-app.command()(predict)
-app.command()(show)
-app.command()(export)
-app.command()(bench)
-app.command()(devices)
-app.command()(doctor)
+for command in (train, evaluate, predict, show, export, bench, devices, doctor):
+    app.command(epilog=EXIT_CODES)(completing(command))
 
 
 def _show_version(wanted: bool) -> None:
