@@ -16,8 +16,9 @@ from ..metrics import ConfusionMatrix
 from .console import output
 from .measures import shown
 from .parts import again, prepare, preprocessed
-from .runs import CLASSIFICATION, open_run
-from .using import trainer_of, with_options
+from .runs import CLASSIFICATION
+from .settings import widths
+from .using import opened, trainer_of
 
 if TYPE_CHECKING:
     from ..data import Dataset
@@ -29,9 +30,13 @@ MOST_SHOWN: Final = 20
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="Folder of a run, of deepcore train --checkpoint.")],
+    run: Annotated[Path, typer.Argument(help="Folder of a run, or file of weights.")],
     data: Annotated[
-        str | None, typer.Option(help="A data set or a path, as for training. Default: what the run was tested on.")
+        str | None,
+        typer.Option(
+            help="A data set or a path, as for training (what the run was tested on); of a file of weights, the data "
+            "that it was trained with (digits)."
+        ),
     ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the files of a data set that is downloaded.")] = None,
     part: Annotated[
@@ -41,6 +46,12 @@ def evaluate(
         str | None, typer.Option(help="best or last. Default: the best by validation, else the last.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="Device. Default: DEEPCORE_DEVICE, else cpu.")] = None,
+    weights_config: Annotated[
+        Path | None, typer.Option("--config", help="For a file of weights: TOML file of the options of its training.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="For a file of weights: its model (mlp).")] = None,
+    hidden: Annotated[str | None, typer.Option(help="For a file of weights: its hidden layers.")] = None,
+    activation: Annotated[str | None, typer.Option(help="For a file of weights: its activation.")] = None,
     json: Annotated[
         Path | None, typer.Option(help="File for the metrics, with the confusion matrix, as JSON; - for stdout.")
     ] = None,
@@ -54,10 +65,15 @@ def evaluate(
       deepcore evaluate runs/houses --data new-houses.csv --json metrics.json
 
       deepcore evaluate runs/houses --json - | jq .test_r2
+
+      deepcore evaluate mnist.safetensors --data mnist --model cnn
     """
     if json is not None and str(json) != "-":
         check_writable(json)
-    found = with_options(open_run(run), data_dir)
+    given = {"model": model, "hidden": widths(hidden), "activation": activation}
+    if run.is_file() and weights_config is None:
+        given["data"], data = data, None
+    found = opened(run, config=weights_config, given={**given, "data_dir": None if data_dir is None else str(data_dir)})
     dataset = _samples(found, data, part)
     trainer = trainer_of(found, device=device, snapshot=snapshot)
     matrix = ConfusionMatrix(len(found.classes)) if found.facts.task == CLASSIFICATION else None

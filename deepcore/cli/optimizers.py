@@ -105,6 +105,14 @@ def rate(settings: Settings, steps_of_epoch: int) -> optim.schedules.Schedule | 
     return schedules.LinearWarmup(schedule, steps=warmup) if warmup else schedule
 
 
+def plateau_in(lr: optim.schedules.Schedule | float) -> schedules.ReduceOnPlateau | None:
+    """Return the schedule that has to be told what was measured, if there is one among a schedule and its parts."""
+    if isinstance(lr, schedules.ReduceOnPlateau):
+        return lr
+    parts = (part for part in lr.parts() if isinstance(part, schedules.Schedule)) if callable(lr) else ()
+    return next((found for part in parts if (found := plateau_in(part)) is not None), None)
+
+
 def optimizer(settings: Settings, model: nn.Module, lr: optim.schedules.Schedule | float) -> optim.BaseOptimizer:
     """Return the optimizer of a model's parameters."""
     options: dict[str, Any] = {"lr": lr}
@@ -112,6 +120,8 @@ def optimizer(settings: Settings, model: nn.Module, lr: optim.schedules.Schedule
         value = getattr(settings, name)
         if value is not None:
             options[name] = value
+    if settings.optimizer == "lbfgs":
+        options["line_search_fn"] = "strong_wolfe"
     if settings.optimizer == "sam":
         return optim.SAM(optim.SGD(model.parameters(), **options))
     if settings.optimizer == "muon":

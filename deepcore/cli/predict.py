@@ -21,8 +21,9 @@ from ..data.images import ImageRows
 from . import sources
 from .console import errors
 from .named import named
-from .runs import CLASSIFICATION, open_run
-from .using import trainer_of, with_options
+from .runs import CLASSIFICATION
+from .settings import widths
+from .using import opened, trainer_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -36,7 +37,7 @@ OUTPUTS: Final = (".csv", ".tsv", ".npz", ".npy")
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(help="Folder of a run, of deepcore train --checkpoint.")],
+    run: Annotated[Path, typer.Argument(help="Folder of a run, or file of weights.")],
     source: Annotated[
         str,
         typer.Argument(
@@ -56,6 +57,15 @@ def predict(
     ] = None,
     device: Annotated[str | None, typer.Option(help="Device. Default: DEEPCORE_DEVICE, else cpu.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the files of a data set that is downloaded.")] = None,
+    trained_with: Annotated[
+        str | None, typer.Option("--data", help="For a file of weights: the data that it was trained with (digits).")
+    ] = None,
+    weights_config: Annotated[
+        Path | None, typer.Option("--config", help="For a file of weights: TOML file of the options of its training.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="For a file of weights: its model (mlp).")] = None,
+    hidden: Annotated[str | None, typer.Option(help="For a file of weights: its hidden layers.")] = None,
+    activation: Annotated[str | None, typer.Option(help="For a file of weights: its activation.")] = None,
 ) -> None:
     """Predict classes or numbers for new samples, with what was done to the inputs in training.
 
@@ -69,7 +79,8 @@ def predict(
 
       cut -d, -f2- new-houses.csv | deepcore predict runs/houses > prices.csv
     """
-    found = with_options(open_run(run), data_dir)
+    given = {"data": trained_with, "model": model, "hidden": widths(hidden), "activation": activation}
+    found = opened(run, config=weights_config, given={**given, "data_dir": None if data_dir is None else str(data_dir)})
     if result != STANDARD:
         _check_output(Path(result))
     if probabilities and found.facts.task != CLASSIFICATION:

@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import __version__, float64
 from .._errors import ConfigError, DataError, StorageError
-from ..checkpoint import CheckpointFolder, replace_file
+from ..checkpoint import CheckpointFolder, load_weights, replace_file
 from . import models
 from . import settings as options
 from .preprocessing import NONE, Preprocessing
@@ -85,11 +85,14 @@ class Run:
         What it was trained with.
     facts
         What its data are.
+    weights
+        The file of its weights, where it has no snapshots.
     """
 
     path: Path
     config: Settings
     facts: Facts
+    weights: Path | None = None
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -136,11 +139,14 @@ class Run:
         StateError
             If the model that the configuration names is not that of the snapshot.
         """
+        model = build(self.config, self.facts)
+        if self.weights is not None:
+            load_weights(self.weights, model)
+            return model.eval()
         folder = self.checkpoints
         if name is None:
             name = "best" if "best" in folder.names() else "last"
         state = folder.load(name)
-        model = build(self.config, self.facts)
         weights: dict[str, Any] = dict(state["model"])
         average = state.get("average", {"updates": 0})
         if average["updates"]:

@@ -135,6 +135,17 @@ def _is_a(value: Any, kind: type) -> bool:
     return isinstance(value, (int, float) if kind is float else kind)
 
 
+def widths(text: str | None) -> list[int] | None:
+    """Return the widths of layers that the command line has with commas between them, if it has any."""
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")] if text.strip() else []
+    if not all(part.isascii() and part.isdigit() and len(part) < 10 and int(part) > 0 for part in parts):
+        msg = f"--hidden is whole numbers from 1 to 999999999 with commas between them, such as 100,50, not {text!r}"
+        raise ConfigError(msg)
+    return [int(part) for part in parts]
+
+
 def write(path: Path, settings: Settings, *, comment: str) -> None:
     """Save settings as a TOML file that :func:`read` reads. What is None is left out.
 
@@ -143,12 +154,17 @@ def write(path: Path, settings: Settings, *, comment: str) -> None:
     StorageError
         If it cannot be written.
     """
+    replace_file(path, as_toml(settings, comment=comment).encode())
+
+
+def as_toml(settings: Settings, *, comment: str) -> str:
+    """Return what :func:`write` saves."""
     lines = [f"# {comment}", ""]
     for field in fields(settings):
         value = getattr(settings, field.name)
         if value is not None:
             lines.append(f"{field.name} = {_written(value)}")
-    replace_file(path, ("\n".join(lines) + "\n").encode())
+    return "\n".join(lines) + "\n"
 
 
 def _written(value: Any) -> str:

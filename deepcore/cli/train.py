@@ -18,7 +18,7 @@ from . import settings as options
 from . import training as work
 from .console import errors, output
 from .measures import shown
-from .settings import Settings, settled
+from .settings import Settings, settled, widths
 
 if TYPE_CHECKING:
     from ..train import History
@@ -286,16 +286,8 @@ def _given(context: typer.Context) -> dict[str, Any]:
     if "target" in given:
         given["target"] = list(given["target"])
     if "hidden" in given:
-        given["hidden"] = _widths(given["hidden"])
+        given["hidden"] = widths(given["hidden"])
     return given
-
-
-def _widths(text: str) -> list[int]:
-    parts = [part.strip() for part in text.split(",")] if text.strip() else []
-    if not all(part.isascii() and part.isdigit() and len(part) < 10 and int(part) > 0 for part in parts):
-        msg = f"--hidden is whole numbers from 1 to 999999999 with commas between them, such as 100,50, not {text!r}"
-        raise ConfigError(msg)
-    return [int(part) for part in parts]
 
 
 def _settings(given: dict[str, Any], config: Path | None, resume: Path | None) -> Settings:
@@ -307,7 +299,7 @@ def _settings(given: dict[str, Any], config: Path | None, resume: Path | None) -
     other = [f"--{name.replace('_', '-')}" for name in given if name not in RESUMABLE]
     if other:
         allowed = ", ".join(f"--{name.replace('_', '-')}" for name in RESUMABLE)
-        msg = f"a run is resumed with its own options; {', '.join(other)} stays, and only {allowed} may change"
+        msg = f"a run is resumed with its own options, of which only {allowed} may change; leave {', '.join(other)} out"
         raise ConfigError(msg)
     return replace(runs.open_run(resume).config, **given, checkpoint=str(resume))
 
@@ -355,7 +347,8 @@ def _say_how_to_go_on(run: str | None) -> None:
 
 
 def _say_interrupted(training: Training, history: History, run: str | None) -> None:
-    done = f"after {len(history)} complete epochs" if history.epochs else "in the first epoch"
+    epochs = f"{len(history)} complete epoch{'s' if len(history) > 1 else ''}"
+    done = f"after {epochs}" if history.epochs else "in the first epoch"
     save = training.settings.save
     if run is not None and runs.Run(Path(run), training.settings, training.parts.facts).checkpoints.exists():
         kept = f"everything is saved in {run}; go on with:\n  {work.resume_command(run)}"

@@ -7,14 +7,16 @@ import math
 import shlex
 import time
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from .. import optim, random
-from .._backend import Library
 from .._device import device as find_device
 from .._device import use_device
-from .._errors import ConfigError, StateError
+from .._errors import BackendError, ConfigError, StateError
 from ..checkpoint import check_writable, replace_file, save_weights
 from ..train import (
     Callback,
@@ -41,9 +43,7 @@ if TYPE_CHECKING:
 
 PRECISIONS: Final = ("float32", "float64", "bfloat16", "float16")
 PICTURES: Final = (".png", ".svg", ".pdf")
-_pyplot: Any = Library(
-    "matplotlib.pyplot", needs="--plot needs Matplotlib; install it with: pip install 'deepcore-xp[plot]'"
-)
+NEEDS_MATPLOTLIB: Final = "--plot needs Matplotlib; install it with: pip install 'deepcore-xp[plot]'"
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def filled(settings: Settings) -> Settings:
         settings,
         device=str(find_device(settings.device)),
         epochs=settings.epochs or defaults.epochs,
-        batch_size=settings.batch_size or defaults.batch_size,
+        batch_size=settings.batch_size or (None if settings.optimizer == "lbfgs" else defaults.batch_size),
         # What float16 scales its loss by is looked at, and LBFGS looks at the loss.
         compile=settings.precision != "float16" and settings.optimizer != "lbfgs"
         if settings.compile is None
@@ -142,7 +142,8 @@ def check_files(settings: Settings, *, resuming: bool) -> None:
         if Path(settings.plot).suffix.lower() not in PICTURES:
             msg = f"--plot is a file {', '.join(PICTURES)}, not {settings.plot}"
             raise ConfigError(msg)
-        _ = _pyplot.subplots
+        if find_spec("matplotlib") is None:
+            raise BackendError(NEEDS_MATPLOTLIB)
     if settings.checkpoint is not None and not resuming:
         runs.check_unused(Path(settings.checkpoint))
 
@@ -160,6 +161,8 @@ def prepared(settings: Settings, *, resuming: bool = False, console: Any = None)
         Where progress is shown, if anywhere.
     """
     settings, parts = prepare(settings)
+    if settings.batch_size is None:  # LBFGS searches along a line, on which the loss has to stay the same function
+        settings = replace(settings, batch_size=len(parts.training))
     if not models.is_known(settings.model):
         parts = replace(parts, facts=replace(parts.facts, folder=str(Path.cwd())))
     random.seed(settings.seed)
@@ -198,8 +201,9 @@ def _callbacks(
 ) -> list[Callback]:
     found: list[Callback] = [] if console is None else [TrainingProgress(console)]
     validates = parts.validation is not None
-    if isinstance(rate, optim.schedules.ReduceOnPlateau):
-        found.append(ObservePlateau(rate, "val_loss" if validates else "loss"))
+    plateau = optimizers.plateau_in(rate)
+    if plateau is not None:
+        found.append(ObservePlateau(plateau, "val_loss" if validates else "loss"))
     if validates:
         # Without --patience nothing stops, but the weights of the best epoch are kept.
         found.append(EarlyStopping("val_loss", patience=settings.patience or 2**31, restore_best=True))
@@ -222,14 +226,15 @@ def fit(training: Training, *, resuming: bool) -> tuple[History, float]:
     """Train, and return what was measured, and how many seconds that took."""
     settings, parts = training.settings, training.parts
     start = time.perf_counter()
-    history = training.trainer.fit(
-        parts.training,
-        epochs=settings.epochs or 1,
-        batch_size=settings.batch_size or 1,
-        validation=parts.validation,
-        seed=settings.seed,
-        resume=resuming,
-    )
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # the trainer looks at the loss
+        history = training.trainer.fit(
+            parts.training,
+            epochs=settings.epochs or 1,
+            batch_size=settings.batch_size or 1,
+            validation=parts.validation,
+            seed=settings.seed,
+            resume=resuming,
+        )
     return history, time.perf_counter() - start
 
 

@@ -1,26 +1,63 @@
-"""What evaluation and prediction have in common: the model of a run on a device, in the precision of its training."""
+"""What evaluation and prediction have in common: a run or a file of weights, and its model on a device."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from .. import optim
 from .._device import device as find_device
-from .._errors import ConfigError
+from .._errors import ConfigError, StorageError
 from ..train import Trainer
+from . import runs
 from .measures import loss_of, metrics_of
+from .parts import prepare
+from .settings import settled
+from .training import filled
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .runs import Run
 
-SNAPSHOTS = ("best", "last")
+SNAPSHOTS: Final = ("best", "last")
 
 
-def with_options(run: Run, data_dir: Path | None) -> Run:
-    """Return a run whose data are in another folder."""
-    return run if data_dir is None else replace(run, config=replace(run.config, data_dir=str(data_dir)))
+def opened(path: Path, *, config: Path | None, given: Mapping[str, Any]) -> Run:
+    """Return a run in a folder; or of a file of weights, with the settings that it was trained with.
+
+    Parameters
+    ----------
+    path
+        The folder, or the file.
+    config
+        A TOML file of the settings that go with a file of weights.
+    given
+        Further settings, of which those that are None are left out.
+
+    Raises
+    ------
+    ConfigError
+        For settings where the run has its own.
+    StorageError
+        If there is nothing of that name.
+    """
+    chosen = {name: value for name, value in given.items() if value is not None}
+    if not path.exists():
+        msg = f"cannot read {path}: there is no folder of a run, and no file of weights of this name"
+        raise StorageError(msg)
+    if path.is_dir():
+        own = [f"--{name.replace('_', '-')}" for name in chosen if name != "data_dir"]
+        own += [] if config is None else ["--config"]
+        if own:
+            msg = f"the run in {path} has its own configuration; {', '.join(own)} is for files of weights"
+            raise ConfigError(msg)
+        found = runs.open_run(path)
+        return replace(found, config=replace(found.config, **chosen))
+    settings, parts = prepare(filled(settled(config, chosen)))
+    facts = replace(parts.facts, folder=str(Path.cwd()))
+    return runs.Run(path, settings, facts, weights=path)
 
 
 def trainer_of(run: Run, *, device: str | None = None, snapshot: str | None = None) -> Trainer:
