@@ -5,7 +5,10 @@ Exit codes: 0 done; 1 could not be done; 2 the command line was wrong; 130 inter
 
 from __future__ import annotations
 
+import io
+import os
 import sys
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -57,6 +60,9 @@ app.callback()(common)
 
 def main() -> None:
     """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # → and · are not in the encoding of every terminal
     try:
         app()
     except DeepcoreError as error:
@@ -71,6 +77,20 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output has gone, as in `deepcore train | head`
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:  # a disk that is full, or a name that no file can have
+        about = f"{error.filename}: " if error.filename else ""
+        _say(f"{about}{error.strerror or error}")
+        _forget_output()
+        sys.exit(1)
+
+
+def _forget_output() -> None:
+    """Let what could not be printed go, which Python would try to print again as it ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with Path(os.devnull).open("wb") as nothing:
+            os.dup2(nothing.fileno(), sys.stdout.fileno())
 
 
 def _say(what: str) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SHAPE: Final = (8, 8)
 OUTPUTS: Final = 10
 PROGRAMS: Final = ("forward", "backward", "step")
-MOST: Final = 2**28
+MOST: Final = 2**24
 """The most numbers that a sample may have."""
 
 
@@ -63,12 +63,12 @@ def show(
     input_shape: Annotated[
         str | None, typer.Option(help="Shape of a sample: 1,28,28. Default: the run's, else 8,8, as digits have it.")
     ] = None,
-    outputs: Annotated[int, typer.Option(min=1, help="Classes of a model that is no run.")] = OUTPUTS,
+    outputs: Annotated[int, typer.Option(min=1, max=2**24, help="Classes of a model that is no run.")] = OUTPUTS,
     hidden: Annotated[
         str | None, typer.Option(help="Units of the hidden layers of a model that is no run, as for training.")
     ] = None,
     activation: Annotated[str | None, typer.Option(help="Activation of a model that is no run.")] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Samples that the computation is recorded for.")] = 1,
+    batch: Annotated[int, typer.Option(min=1, max=2**16, help="Samples that the computation is recorded for.")] = 1,
     program: Annotated[
         str | None,
         typer.Option(
