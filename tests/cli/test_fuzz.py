@@ -149,7 +149,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Generator[Path]:
         patch.setattr("urllib.request.urlopen", offline)
         patch.setattr(bench, "run", lambda *arguments, **options: None)
         patch.setattr(clinic, "look", clinic.Machine)
-        patch.setattr("deepcore.cli.devices.known_backends", lambda: [dc.device("cpu").backend])
+        for module in ("deepcore.cli.devices", "deepcore._device"):  # others take seconds to be asked what they have
+            patch.setattr(f"{module}.known_backends", lambda: [dc.device("cpu").backend])
         digits = ("--epochs", "1", "--hidden", "4", "--quiet")
         table = np.column_stack([np.arange(24) % 5, np.arange(24) % 3, np.arange(24) * 0.5])
         np.savetxt("table.csv", table, delimiter=",", header="a,b,y", comments="")
