@@ -128,9 +128,11 @@ def _lstm(shape: tuple[int, ...], hidden: list[int], n_outputs: int, dropout: fl
     layers: list[nn.Module] = []
     features = shape[-1]
     if len(shape) == 1:
-        layers, features = [nn.Reshape(shape[0], 1)], 1
+        layers.append(nn.Reshape(shape[0], 1))
+        features = 1
     elif len(shape) == 3:
-        layers, features = [Rows()], shape[0] * shape[2]
+        layers.append(Rows())
+        features = shape[0] * shape[2]
     for i, width in enumerate(hidden):
         last = i + 1 == len(hidden)
         layers += [nn.LSTM(features, width, returns="last" if last else "sequence"), *_dropout(dropout)]

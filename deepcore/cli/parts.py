@@ -49,12 +49,15 @@ def prepare(settings: Settings) -> tuple[Settings, Parts]:
         As :func:`deepcore.cli.sources.load` does, and for options that do not go with the data.
     """
     source = sources.load(settings.data, data_dir=settings.data_dir, target=settings.target, size=settings.size)
+    if source.training.inputs.dtype.kind not in "biuf":
+        msg = f"the inputs of {source.training.name!r} are {source.training.inputs.dtype}, and not real numbers"
+        raise DataError(msg)
     task = _task(settings.task, source.training)
     classes: tuple[str, ...] = ()
     if task == CLASSIFICATION:
         classes = classes_of(source.training)
         if len(classes) < 2:
-            msg = f"{source.training.name!r} has samples of one class only, {classes[0]!r}, and nothing can be learned"
+            msg = f"{source.training.name!r} has samples of one class only, {', '.join(classes)}; there have to be two"
             raise DataError(msg)
     training = with_targets(source.training, task, classes)
     test = None if source.test is None else with_targets(source.test, task, classes)
@@ -73,8 +76,10 @@ def prepare(settings: Settings) -> tuple[Settings, Parts]:
     standardize = source.table or task == REGRESSION if settings.standardize is None else settings.standardize
     settings = replace(settings, task=task, standardize=standardize)
     facts = _learned(settings, facts, training)
-    made = [None if part is None else preprocessed(part, facts) for part in (training, validation, test)]
-    return settings, Parts(preprocessed(training, facts), made[1], made[2], facts)
+    validation, test = (None if part is None else preprocessed(part, facts) for part in (validation, test))
+    if test is not None:
+        test.check_finite()  # now, and not when the model is trained
+    return settings, Parts(preprocessed(training, facts), validation, test, facts)
 
 
 def again(settings: Settings, facts: Facts, where: str | None = None) -> Dataset:
@@ -84,10 +89,10 @@ def again(settings: Settings, facts: Facts, where: str | None = None) -> Dataset
         path = Path(where)
         if sources.kind_of(path) in (".csv", ".tsv", ".parquet"):
             dataset = sources.read_table(path, inputs=facts.columns, targets=facts.targets)
-            return _fitting(with_targets(dataset, facts.task, facts.classes), facts)
+            return with_targets(_fitting(dataset, facts), facts.task, facts.classes)
     source = sources.load(where, data_dir=settings.data_dir, target=settings.target, size=settings.size)
     dataset = source.training if source.test is None else source.test
-    return _fitting(with_targets(dataset, facts.task, facts.classes), facts)
+    return with_targets(_fitting(dataset, facts), facts.task, facts.classes)
 
 
 def _fitting(dataset: Dataset, facts: Facts) -> Dataset:

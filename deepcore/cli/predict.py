@@ -41,7 +41,7 @@ def predict(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="[INPUT]",
+            metavar="INPUT",
             help="File .csv, .tsv, .parquet, .npz or .npy, an image, a folder of images, or a data set by its name; "
             "- for CSV or NPZ from stdin.",
         ),

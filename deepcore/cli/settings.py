@@ -6,12 +6,12 @@ The command line wins over the file, and the file over the defaults. What took e
 from __future__ import annotations
 
 import difflib
-import tomllib
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Final, get_args, get_origin, get_type_hints
 
+from .._backend import Library
 from .._errors import ConfigError, StorageError
 from ..checkpoint import replace_file
 from .named import named
@@ -67,6 +67,7 @@ class Settings:
     quiet: bool = False
 
 
+_toml: Any = Library("tomllib")  # which takes as long to import as all commands
 TYPES: Final[dict[str, Any]] = get_type_hints(Settings)
 _WORDS: Final = {str: "text", int: "a whole number", float: "a number", bool: "true or false", list: "a list"}
 PATHS: Final = ("data_dir", "test_data", "checkpoint", "save", "json", "csv", "plot", "tensorboard")
@@ -89,7 +90,7 @@ def settled(file: Path | None, given: Mapping[str, Any]) -> Settings:
 def read(path: Path) -> Settings:
     """Return the settings in a TOML file. Names may be written with hyphens, as on the command line."""
     try:
-        content = tomllib.loads(path.read_bytes().decode())
+        content: dict[str, Any] = _toml.loads(path.read_bytes().decode())
     except OSError as error:
         msg = f"cannot read {path}: {error.strerror or error}"
         raise StorageError(msg) from error

@@ -110,7 +110,8 @@ X, Y = np.arange(40, dtype=np.float64).reshape(20, 2), np.arange(20) % 3
 
 @pytest.mark.parametrize("names", [("inputs", "targets"), ("X", "y"), ("x", "y")])
 def test_an_archive(names: tuple[str, str], tmp_path: Path) -> None:
-    np.savez(tmp_path / "a.npz", **dict(zip(names, (X, Y), strict=True)))
+    arrays: dict[str, Any] = dict(zip(names, (X, Y), strict=True))
+    np.savez(tmp_path / "a.npz", **arrays)
     parts = prepared(data=str(tmp_path / "a.npz"))
     assert (parts.facts.classes, parts.training.inputs.shape) == (("0", "1", "2"), (16, 2))
 
@@ -235,8 +236,13 @@ def test_data_that_are_not_there() -> None:
         ({"data": "bad.npz"}, "is not an NPZ archive, or is damaged"),
         ({"data": "empty.csv"}, "is empty"),
         ({"data": "latin.csv"}, "is not a table of text in UTF-8"),
-        ({"data": "one.csv"}, "has samples of one class only, '1'"),
+        ({"data": "one.csv"}, "has samples of one class only, 1"),
         ({"data": "nan.csv"}, "hold 1 values that are NaN or infinite"),
+        (
+            {"data": "fruit.csv", "target": ["kind"], "test_data": "broken.csv"},
+            "hold 1 values that are NaN or infinite",
+        ),
+        ({"data": "complex.npz"}, "are complex128, and not real numbers"),
         ({"data": "folder"}, "has no folders; put the images of each class into a folder"),
         ({"data": "folder", "size": "big"}, "--size is a whole number of pixels, or height and width"),
     ],
@@ -252,6 +258,8 @@ def test_mistakes(
     (tmp_path / "latin.csv").write_bytes(b"caf\xe9,b\n1,2\n")
     (tmp_path / "one.csv").write_text("1,1\n2,1\n")
     (tmp_path / "nan.csv").write_text("nan,1\n" + "2,0\n3,1\n" * 5)
+    (tmp_path / "broken.csv").write_text("weight,size,kind,price\n1,2,fig,inf\n")
+    np.savez(tmp_path / "complex.npz", x=X * 1j, y=Y)
     (tmp_path / "bad.npz").write_bytes(b"PK\x03\x04")
     np.save(tmp_path / "x.npy", X)
     np.savez(tmp_path / "z.npz", a=X, b=Y)

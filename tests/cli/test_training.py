@@ -234,7 +234,7 @@ def test_a_regression_is_measured_in_the_units_of_the_data(tmp_path: Path) -> No
 
 
 def test_early_stopping(tmp_path: Path) -> None:
-    result = run(*QUICK[:3], "--epochs", 100, "--patience", 2, "--optimizer", "sgd", "--lr", 5, "--csv", tmp_path / "c")
+    result = run(*QUICK[:3], "--epochs", 100, "--patience", 2, "--optimizer", "sgd", "--lr", 1, "--csv", tmp_path / "c")
     assert result.exit_code == 0
     assert "stopped early: val_loss was best in epoch" in result.output
     assert len((tmp_path / "c").read_text().splitlines()) < 100
@@ -297,7 +297,7 @@ def test_a_loss_that_becomes_nan_is_named_with_its_layer(tmp_path: Path) -> None
         (["--csv", "/proc/no/c"], "cannot save to /proc/no/c"),
         (["--checkpoint", "/proc/no"], "cannot save to /proc/no"),
     ],
-    ids=" ".join,
+    ids=str,
 )
 def test_mistakes(options: list[str], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*arguments: object, **options: object) -> History:
