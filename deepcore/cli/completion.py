@@ -68,14 +68,14 @@ def completing(command: F) -> F:
         if name in VALUES:
             for info in getattr(hint, "__metadata__", ()):
                 if isinstance(info, ParameterInfo):
-                    info.autocompletion = _beginning_with(VALUES[name])
+                    info.autocompletion = _after_commas(VALUES[name])
     command.__annotations__ = hints
     return command
 
 
-def _beginning_with(values: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
+def _after_commas(values: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
     def complete(incomplete: str) -> list[str]:
-        before, comma, last = incomplete.rpartition(",")  # --peers and --only take several, with commas between them
-        return [f"{before}{comma}{value}" for value in values() if value.startswith(last)]
+        before, comma, _ = incomplete.rpartition(",")  # --peers and --only take several, with commas between them
+        return [f"{before}{comma}{value}" for value in values()]  # of which typer takes those that begin so
 
     return complete
