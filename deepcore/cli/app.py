@@ -77,10 +77,13 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output has gone, as in `deepcore train | head`
         sys.stderr.close()
         sys.exit(1)
-    except OSError as error:  # a disk that is full, or a name that no file can have
-        about = f"{error.filename}: " if error.filename else ""
-        _say(f"{about}{error.strerror or error}")
+    except OSError as error:  # such as a name that is too long, or a disk that is full of output
+        why = error.strerror or str(error)
+        _say(f"cannot use {error.filename}: {why}; give another path" if error.filename else why)
         _forget_output()
+        sys.exit(1)
+    except UnicodeEncodeError as error:
+        _say(f"a name has {error.object[error.start]!r}, which is not Unicode; rename the file")
         sys.exit(1)
 
 

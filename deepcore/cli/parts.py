@@ -189,8 +189,7 @@ def _split(
         size = VALIDATION_SIZE
     validation = None
     if size:
-        # Another seed: the order of the first split would set aside samples from its end again.
-        training, validation = _aside(training, "validation", size, settings.seed ^ 1, stratify=stratify)
+        training, validation = _aside(training, "validation", size, settings.seed, stratify=stratify)
     elif settings.patience is not None:
         msg = "--patience stops by the loss on validation data; give --validation-size a number above 0"
         raise ConfigError(msg)

@@ -318,9 +318,8 @@ def _show(results: dict[str, Any], training: Training, history: History, run: st
         output.print(f"the weights are those of the best epoch, {results['best_epoch']}")
     if settings.quiet:
         return
-    output.print(
-        f"{results['epochs']} epochs in {results['seconds']:.1f} s, {results['samples_per_second']:,.0f} samples/s"
-    )
+    epochs = f"{results['epochs']} epoch{'s' if results['epochs'] > 1 else ''}"
+    output.print(f"{epochs} in {results['seconds']:.1f} s, {results['samples_per_second']:,.0f} samples/s")
     files = [("weights", settings.save), ("metrics", settings.json), ("epochs", settings.csv), ("plot", settings.plot)]
     for what, path in [*files, ("tensorboard --logdir", settings.tensorboard), ("run", run)]:
         if path is not None:

@@ -16,7 +16,7 @@ import numpy as np
 from .. import optim, random
 from .._device import device as find_device
 from .._device import use_device
-from .._errors import BackendError, ConfigError, StateError
+from .._errors import BackendError, ConfigError, StateError, StorageError
 from ..checkpoint import check_writable, replace_file, save_weights
 from ..train import (
     Callback,
@@ -113,7 +113,7 @@ def _in_range(settings: Settings) -> None:
             raise ConfigError(msg)
     for name in ("test_size", "validation_size"):
         size = getattr(settings, name)
-        if size is not None and not (size == 0 or 0 < size < 1 or (size >= 1 and size == int(size))):
+        if size is not None and not (0 <= size < 1 or (math.isfinite(size) and size >= 1 and size == int(size))):
             msg = (
                 f"--{name.replace('_', '-')} is a share of the samples, such as 0.2, a number of them, or 0 for none, "
                 f"not {size}"
@@ -144,6 +144,10 @@ def check_files(settings: Settings, *, resuming: bool) -> None:
             raise ConfigError(msg)
         if find_spec("matplotlib") is None:
             raise BackendError(NEEDS_MATPLOTLIB)
+    events = None if settings.tensorboard is None else Path(settings.tensorboard)
+    if events is not None and events.exists() and not events.is_dir():
+        msg = f"cannot save to {events}: it is a file; --tensorboard is a folder"
+        raise StorageError(msg)
     if settings.checkpoint is not None and not resuming:
         runs.check_unused(Path(settings.checkpoint))
 

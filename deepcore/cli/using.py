@@ -55,7 +55,7 @@ def opened(path: Path, *, config: Path | None, given: Mapping[str, Any]) -> Run:
             raise ConfigError(msg)
         found = runs.open_run(path)
         return replace(found, config=replace(found.config, **chosen))
-    settings, parts = prepare(filled(settled(config, chosen)))
+    settings, parts = prepare(filled(replace(settled(config, chosen), device=None)))  # which may be another machine's
     facts = replace(parts.facts, folder=str(Path.cwd()))
     return runs.Run(path, settings, facts, weights=path)
 

@@ -202,6 +202,7 @@ MISTAKES: list[tuple[list[str], int, str]] = [
     (["--json", "/proc/none/m"], 1, "cannot save to /proc/none/m"),
     (["--save", "."], 1, "it is a folder"),
     (["--json", "/dev/null"], 1, "it is a device or a pipe"),
+    (["--checkpoint", "a" * 300], 1, ": File name too long; give another path"),
     (["--nonsense"], 2, "No such option: --nonsense"),
 ]
 

@@ -45,8 +45,8 @@ def table(path: Path, *rows: str, header: str = "x,y,kind") -> Path:
 
 TABLES: dict[str, tuple[list[str], list[str], str]] = {
     "no rows": ([], [], "no lines but the names of the columns"),
-    "one row": (ROWS[:1], [], "one class only"),
-    "one class": ([row for row in ROWS if row.endswith("a")], [], "samples of one class only, 'a'"),
+    "one row": (ROWS[:1], [], "of one class only"),
+    "one class": ([row for row in ROWS if row.endswith("a")], [], "samples of one class only"),
     "nan": ([*ROWS, "nan,1,a"], [], "NaN"),
     "inf": ([*ROWS, "inf,1,a"], [], "infinite"),
     "missing": ([*ROWS, ",1,a"], [], "line 22"),

@@ -288,6 +288,8 @@ def test_a_loss_that_becomes_nan_is_named_with_its_layer(tmp_path: Path) -> None
         (["--test-size", "-1"], "--test-size is a share of the samples"),
         (["--test-size", "1.5"], "--test-size is a share of the samples"),
         (["--validation-size", "nan"], "--validation-size is a share of the samples"),
+        (["--validation-size", "inf"], "--validation-size is a share of the samples"),
+        (["--tensorboard", "/dev/null"], "cannot save to /dev/null: it is a file; --tensorboard is a folder"),
         (["--model", "lstm", "--activation", "relu"], "--activation is not for --model lstm"),
         (["--model", "a:b", "--hidden", "3"], "--hidden is not for --model a:b"),
         (["--model", "a b"], "unknown model 'a b'; the known ones are mlp, cnn, lstm, and module:factory"),
