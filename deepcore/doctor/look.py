@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ..bench.machine import usable_cores
+from .._threads import usable_cores
 from ..data._files import cache_directory
 from .cuda import PARTS
 from .machine import Machine, Storage
