@@ -58,7 +58,7 @@ def test_a_backward_pass_begins_with_a_constant() -> None:
     compiled = dc.compile(step)
     compiled(dc.ones((2, 3)))
     compiled(dc.ones((2, 3)))
-    assert not {"ones_like", "broadcast_to"}.intersection(operations(compiled.program))
+    assert not {"ones_like", "broadcast_to"}.intersection(operations(compiled.graph))
 
 
 def test_numbers_of_the_host_and_outputs_are_no_constants() -> None:
@@ -194,6 +194,6 @@ def test_a_compiled_step_has_no_call_twice() -> None:
 
     for _ in range(2):
         step(dc.ones((4, 6)), dc.asarray([0, 1, 2, 0]))
-    program = step.program
+    program = step.graph
     assert len(graph.shared(program).calls) == len(program.calls)
     assert len(graph.folded(program).calls) == len(program.calls)
