@@ -65,7 +65,7 @@ struct bfloat16 {
     __device__ __forceinline__ bfloat16(float value)  // to the nearest, and of two that are as near the even one
     {
         const unsigned int word = bits_of(value);
-        bits = value != value ? 0x7fc0 : (unsigned short)((word + 0x7fff + (word >> 16 & 1)) >> 16);
+        bits = (unsigned short)(value != value ? (word >> 16 & 0x8000) | 0x7fc0 : (word + 0x7fff + (word >> 16 & 1)) >> 16);
     }
 };
 

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 COMPILER: Final = next((path for name in ("g++", "c++", "clang++") if (path := shutil.which(name))), None)
 
 PRELUDE: Final = r"""
-#include <cstring>
-#include <functional>
-#include <vector>
+#include <string.h>
 #include <ucontext.h>
 struct Three { unsigned int x, y, z; };
 static Three blockIdx, threadIdx, blockDim, gridDim;
@@ -29,13 +27,13 @@ static Three blockIdx, threadIdx, blockDim, gridDim;
 #define __forceinline__ inline
 #define __launch_bounds__(n)
 #define __shared__ static
-static ucontext_t scheduler;
-static std::vector<ucontext_t> threads;
-static std::vector<bool> done;
-static std::vector<unsigned long long> slots;
-static std::function<void()> body;
+static ucontext_t scheduler, threads[256];
+static char stacks[256][1 << 15], done[256];
+static unsigned long long slots[256];
+static void (*body)(void**);
+static void** given;
 static void turn() { const unsigned t = threadIdx.x; swapcontext(&threads[t], &scheduler); threadIdx.x = t; }
-static void begin() { body(); const unsigned t = threadIdx.x; done[t] = true; swapcontext(&threads[t], &scheduler); }
+static void begin() { body(given); done[threadIdx.x] = 1; turn(); }
 static void __syncthreads() { turn(); }
 template <typename T> T exchanged(T mine, unsigned other)
 {
@@ -51,19 +49,16 @@ template <typename T> T __shfl_sync(unsigned, T mine, int lane)
 {
     return exchanged(mine, threadIdx.x / 32 * 32 + lane);
 }
-static void launch(unsigned blocks, unsigned n, std::function<void()> function)
+static void launch(unsigned blocks, unsigned n, void (*function)(void**), void** arguments)
 {
-    static std::vector<char> stacks;
-    const size_t size = 1 << 16;
-    body = function, blockDim.x = n, gridDim.x = blocks;
-    stacks.resize(n * size), threads.resize(n), slots.resize(n), done.resize(n);
+    body = function, given = arguments, blockDim.x = n, gridDim.x = blocks;
     for (unsigned b = 0; b < blocks; ++b) {
         blockIdx.x = b;
         for (unsigned t = 0; t < n; ++t) {
             getcontext(&threads[t]);
-            threads[t].uc_stack.ss_sp = &stacks[t * size], threads[t].uc_stack.ss_size = size;
+            threads[t].uc_stack.ss_sp = stacks[t], threads[t].uc_stack.ss_size = sizeof stacks[t];
             makecontext(&threads[t], begin, 0);
-            done[t] = false;
+            done[t] = 0;
         }
         for (bool busy = true; busy;) {
             busy = false;
@@ -86,16 +81,17 @@ def entry(kernel: Any) -> str:
     ]
     return (
         f'extern "C" void launch_{kernel.name}(unsigned blocks, unsigned n, void** arguments)\n'
-        f"{{ launch(blocks, n, [=] {{ {kernel.name}({', '.join(given)}); }}); }}\n"
+        f"{{ launch(blocks, n, [](void** arguments) {{ {kernel.name}({', '.join(given)}); }}, arguments); }}\n"
     )
 
 
 def compiled(header: str, kernels: Sequence[Any], folder: Path) -> ctypes.CDLL:
     """Compile kernels."""
-    text, library = folder / "kernels.cpp", folder / "kernels.so"
+    number = len(list(folder.iterdir()))  # a library that is loaded must not be written over
+    text, library = folder / f"kernels{number}.cpp", folder / f"kernels{number}.so"
     parts = [PRELUDE, header, *(part for kernel in kernels for part in (kernel.source, entry(kernel)))]
     text.write_text("\n".join(parts).replace("#pragma unroll", ""), encoding="utf-8")
-    command = [COMPILER or "", "-std=c++17", "-O1", "-w", "-ffp-contract=off", "-shared", "-fPIC"]
+    command = [COMPILER or "", "-std=c++17", "-O0", "-w", "-ffp-contract=off", "-shared", "-fPIC"]
     subprocess.run([*command, "-o", str(library), str(text)], check=True)
     return ctypes.CDLL(str(library))
 
