@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .._device import Device
     from .explanation import Explanation
     from .plan import Plan
-    from .program import Program
+    from .program import Program, Value
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -92,8 +92,8 @@ class Compiled(Generic[P, R]):
     def explain(self, *, runs: int = 5) -> Explanation:
         """Return what the program that was recorded last spends its time on, kernel by kernel.
 
-        It is run on copies of the state as it is, and arguments of ones, or zeros where they count something; state,
-        generators and arguments stay as they are.
+        It is run on the state as it is, in arrays of its own, and on arguments of ones, or zeros where they count
+        something. State and generators stay as they are.
 
         Parameters
         ----------
@@ -123,21 +123,16 @@ class Compiled(Generic[P, R]):
         return plans[-1]
 
     def _inputs(self, plan: Plan) -> list[Any]:
-        """Return copies of the state as it is, as far as it is that of the plan, and arrays for everything else."""
+        """Return the state as it is, as far as it is that of the plan, and arrays for everything else."""
         device, program = plan.program.device, plan.program
-        kernels = device.kernels
-        state = [] if self._known is None or self._last is not plan else self._known.arrays()
+        state = [] if self._known is None or self._last is not plan else self._known.arrays()[: program.n_state]
+
+        def stand_in(x: Value) -> Any:
+            fill: Any = 1.0 if x.dtype.is_inexact else 0
+            return device.kernels.full(x.shape, fill, dtype=device.backend.raw_dtype(x.dtype), device=device.raw)
+
         with device.current:
-            copies = [kernels.asarray(x, copy=True) for x in state[: program.n_state]]
-            return copies + [
-                kernels.full(
-                    x.shape,
-                    1 if x.dtype.is_inexact else 0,
-                    dtype=device.backend.raw_dtype(x.dtype),
-                    device=device.raw,
-                )
-                for x in program.inputs[len(copies) :]
-            ]
+            return [*state, *map(stand_in, program.inputs[len(state) :])]
 
     def _run(self, plan: Plan, state: State, arguments: Sequence[Tensor], device: Device, *, again: bool) -> Any:
         plan.secure(again=again)

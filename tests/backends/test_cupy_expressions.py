@@ -207,6 +207,16 @@ def test_four_at_a_time(lanes: Any, tmp_path: Path) -> None:
     assert [n for n, source in zip(sizes, sources, strict=True) if "four<double>" in source] == [4, 5, 64, 67]
 
 
+def test_an_output_over_an_input(lanes: Any, tmp_path: Path) -> None:
+    program = graph.traced(lambda x: x * 2.0, normal(67))
+    kernel, group = kernel_of(program, "kernel")
+    assert group.may_overwrite(group.outputs[0], group.inputs[0])
+    x = normal(67)
+    expected = x * 2.0
+    lanes.run(lanes.compiled(header(), [kernel], tmp_path), kernel, 2, 32, [x, x])
+    np.testing.assert_array_equal(x, expected)  # each element was doubled once
+
+
 def test_points(lanes: Any, tmp_path: Path) -> None:
     memory, x = normal(70), normal(6, 8)
     unaligned = memory[1:65], memory[4:68]
