@@ -6,14 +6,16 @@ A trace turns a computation on arrays into a program. Numbers that change from r
 
 from __future__ import annotations
 
+import itertools
 import operator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ._errors import CompileError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from ._typing import Raw
 
@@ -35,6 +37,20 @@ class Tracer(Protocol):
 
 
 current: Final[ContextVar[Tracer | None]] = ContextVar("the trace that is being recorded", default=None)
+
+
+recomputation: Final[ContextVar[int]] = ContextVar("which recomputation is running, from 1", default=0)
+_recomputations = itertools.count(1)
+
+
+@contextmanager
+def recomputing() -> Generator[None]:
+    """Say that what is computed in this block was computed before, and is computed again in order to save memory."""
+    token = recomputation.set(next(_recomputations))
+    try:
+        yield
+    finally:
+        recomputation.reset(token)
 
 
 def is_tracing() -> bool:

@@ -9,7 +9,7 @@ from .._tape import is_grad_enabled
 from .._tensor import Tensor, make
 from .._tracing import Number, value_of
 from ..tree import itself, tree_map
-from .passes import cleaned
+from .passes import cleaned, simplified
 from .plan import Plan, Result
 from .program import Program, Value
 from .replay import replay
@@ -109,7 +109,7 @@ class Recording:
 
     def plan(self) -> Plan:
         """Return the program, ready to run."""
-        program = self.program()
+        program = simplified(self.program())
         run = program.device.backend.executor(program) or replay(program)
         slots, numbers = ([slot for slot, _ in self._changed(arrays=arrays)] for arrays in (True, False))
         return Plan(program, run, self.trace.guards, slots, numbers, self.form)

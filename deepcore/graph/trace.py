@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .._backend import EXTENSIONS, Extension, Kernels
 from .._dtype import DTYPES, as_dtype, bool_
 from .._errors import CompileError, DTypeError
-from .._tracing import Number, current, value_of
+from .._tracing import Number, current, recomputation, value_of
 from .program import Call, Draw, Program, Value, leaves_of
 
 if TYPE_CHECKING:
@@ -258,7 +258,8 @@ class Trace:
         if not arrays or not all(x is None or _is_array(x) for x in arrays):
             return result  # a property of shapes and types, such as a data type
         values = tuple(NOTHING if x is None else self._value(x) for x in arrays)
-        self.program.calls.append(Call(name, arguments, parameters, values, user_line(), self._layer()))
+        where = user_line(), self._layer(), recomputation.get()
+        self.program.calls.append(Call(name, arguments, parameters, values, *where))
         wrapped = [None if x is None else Traced(x, v, self) for x, v in zip(arrays, values, strict=True)]
         if not several:
             return wrapped[0]

@@ -9,6 +9,7 @@ from .._errors import GradientError
 from .._sweep import op, sweep
 from .._tape import enable_grad, is_recording, next_order
 from .._tensor import Tensor, lift, make
+from .._tracing import recomputing
 from ..random._state import replayed, watched
 from .call import Saved, came_in, has_node, name_of, nodes_of, put_in, record, stand_in, taken_out
 
@@ -97,7 +98,7 @@ def checkpoint(function: Callable[..., Any], /) -> Callable[..., Any]:
         def _again(variables: list[Tensor]) -> list[Tensor]:
             stand_ins = nodes_of(variables)
             since = next_order()
-            with replayed(keys):
+            with replayed(keys), recomputing():
                 _, outputs = taken_out(_run(function, form, variables), has_node)
             if len(outputs) != count or came_in(nodes_of(outputs), since, stand_ins) != used:
                 msg = (
