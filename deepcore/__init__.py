@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from . import metrics as metrics
     from . import nn as nn
     from . import optim as optim
+    from . import plot as plot
     from . import train as train
     from .graph import compile as compile
 
@@ -83,7 +84,7 @@ pi = 3.141592653589793
 
 def __getattr__(name: str) -> Any:
     # What is built on the array is imported when it is first used: who wants the array alone does not wait for it.
-    if name in ("data", "graph", "metrics", "nn", "optim", "train"):
+    if name in ("data", "graph", "metrics", "nn", "optim", "plot", "train"):
         return importlib.import_module(f".{name}", __name__)
     if name == "compile":
         return importlib.import_module(".graph", __name__).compile

@@ -8,6 +8,8 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
+import numpy as np
 import pytest
 
 import deepcore
@@ -42,6 +44,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # What hypothesis draws is the same in every run, and how long it takes is no mistake.
+    hypothesis.settings.register_profile("deepcore", derandomize=True, database=None, deadline=None)
+    hypothesis.settings.load_profile("deepcore")
     names: list[str] = config.getoption("--device") or installed()
     names = list(dict.fromkeys(ALIASES.get(name, name) for name in names))
     if any(name.partition(":")[0] == "jax" for name in names):
@@ -84,6 +89,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         names = metafunc.config.stash[CHOSEN]
         marked = [pytest.param(name, marks=[pytest.mark.gpu] if "cuda" in name else []) for name in names]
         metafunc.parametrize("device", marked, indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def _the_same_random_numbers() -> None:
+    """Let no test depend on what the tests before it drew."""
+    deepcore.random.seed(0)
+    np.random.seed(0)  # noqa: NPY002 - scikit-learn draws from it where nobody gives it a generator
 
 
 @pytest.fixture

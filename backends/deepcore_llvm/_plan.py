@@ -49,16 +49,20 @@ EXPANDED: Final = frozenset(
 """Operations for which NumPy has kernels of its own, that are faster as the calls that they are made of."""
 
 
-def grouped(program: Program) -> Program:
-    """Return a program in which the calls that one kernel computes are one call, ``kernel``, of what it reads."""
+def spelled_out(program: Program) -> Program:
+    """Return a program in terms of what there are instructions for, as far as NumPy has nothing faster."""
     overrides = program.device.backend.overrides
 
     def stays(call: Call) -> bool:
         return is_native(call) or (call.operation in overrides and call.operation not in EXPANDED)
 
-    plain = expanded(program, keep=stays)
-    items = fused(plain, fusible=is_native)
-    return replace(plain, calls=[_call(item) if isinstance(item, Group) else item for item in items])
+    return expanded(program, keep=stays)
+
+
+def grouped(program: Program) -> Program:
+    """Return a program in which the calls that one kernel computes are one call, ``kernel``, of what it reads."""
+    items = fused(program, fusible=is_native)
+    return replace(program, calls=[_call(item) if isinstance(item, Group) else item for item in items])
 
 
 def _call(group: Group) -> Call:
@@ -91,30 +95,36 @@ class NativeExecutor(Executor):
     ----------
     threads
         How many threads compute it.
+    plain
+        The program in terms of what there are instructions for, before calls became kernels.
     """
 
     def __init__(self, program: Program) -> None:
         self.threads = min(num_threads(), MOST) if pool() is not None else 1
         self._library: Library | None = None
         self._scratch: list[Any] = []
-        super().__init__(grouped(program))
+        self.plain = spelled_out(program)
+        super().__init__(grouped(self.plain))
 
     def _layout(self) -> Layout:
         return NativeLayout(self.program)
 
-    def _write(self, source: Source, layout: Layout) -> None:
+    def _write(self, source: Source, note: Callable[[list[Call]], None] | None) -> None:
         """Write the lines of the calls: one line for all in a row that are native, and one for each other."""
-        places = Places(layout)
+        places = Places(self.layout)
         numbers: dict[int, int] = {}
         scratch: dict[int, int] = {}
         self._scratch = []
         parts: list[list[Step] | Call] = []
+        calls: list[list[Call]] = []  # of each part
         for call in self.program.calls:
-            if layout.is_view(call) and places.is_in_place(call.results[0]):
+            if self.layout.is_view(call) and places.is_in_place(call.results[0]):
                 continue
             step = _native(call, places)
+            inside = call.parameters["group"].calls if call.operation == KERNEL else [call]
             if step is None:
                 parts.append(call)
+                calls.append(inside)
                 continue
             for x in call.arguments:
                 if isinstance(x, Number):
@@ -122,24 +132,31 @@ class NativeExecutor(Executor):
             if isinstance(step, KernelStep) and step.group.ends:
                 self._scratch.append(aligned(scratch_bytes(step.group) * self.threads))
                 scratch[id(step.group)] = places.add(self._scratch[-1].ctypes.data)
-            if parts and isinstance(parts[-1], list):
+            if parts and isinstance(parts[-1], list) and note is None:
                 parts[-1].append(step)
             else:
                 parts.append([step])
-        lines = _Lines(source, layout, places, parts)
+                calls.append(inside)
+        lines = _Lines(source, self.layout, places, parts)
         lines.begin(numbers)
         runs = self._runs([part for part in parts if isinstance(part, list)], Module(places.of, numbers, scratch))
-        for part in parts:
+        ticks = [] if note is None else ["mark()"]
+        source.lines += ticks
+        for part, inside in zip(parts, calls, strict=True):
+            before = len(source.lines)
             if isinstance(part, list):
                 lines.run(*runs.pop(0))
             else:
                 lines.call(part)
+            if note is not None and len(source.lines) > before:
+                note(inside)
+                source.lines += ticks
 
     def _runs(self, parts: list[list[Step]], module: Module) -> list[tuple[Callable[..., int], Sequence[int]]]:
         """Return a function of Python for each part, and what it is given besides the table and the numbers."""
         if not parts:
             return []
-        if self._library is None:  # the code is the same wherever the arrays are
+        if self._library is None or len(self._library.addresses) != len(parts):  # the code is the same for other arrays
             for part in parts:
                 module.function(part)
             self._library = module.compiled()

@@ -10,7 +10,7 @@ import numpy as np
 
 from deepcore._backend import Backend, Library, numpy_dtypes
 
-from . import _batch_norm, _normalization, _recurrence
+from . import _activation, _batch_norm, _normalization, _recurrence
 from ._adam import adam
 from ._attention import attention_gradients, attention_with_kept
 from ._convolution import convolution, convolution_transpose, convolution_weight
@@ -102,6 +102,7 @@ class NumPyBackend(Backend):
             "max_unpool": max_unpool,
             **{name: getattr(_recurrence, name) for name in RECURRENCES},
         }
+        kernels |= _activation.overrides(self.kernels)
         return kernels | _batch_norm.overrides(self.kernels) | _normalization.overrides(self.kernels)
 
 

@@ -8,6 +8,9 @@ these are computed in the first place. What is left to do in a run is a line of 
 
 from __future__ import annotations
 
+from itertools import pairwise
+from statistics import median
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +21,7 @@ from ._layout import Layout
 from ._writers import REDUCTIONS, UFUNCS, WRITERS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from deepcore.graph.program import Call, Program
 
@@ -63,15 +66,37 @@ class Executor:
         outputs: Sequence[Any] = self._run(inputs)
         return outputs
 
+    def profile(self, program: Program, inputs: Sequence[Any], runs: int) -> list[tuple[list[Call], float]]:
+        """Return the calls of each kernel, and the median of its seconds in a number of runs on arrays of its own."""
+        own = type(self)(program)
+        timed: list[list[Call]] = []
+        times: list[float] = []
+        own._run = own._function(timed.append, lambda: times.append(perf_counter()))
+        found: list[list[float]] = []
+        for _ in range(runs + 1):
+            times.clear()
+            own(inputs)
+            found.append([after - before for before, after in pairwise(times)])
+        return [(calls, median(seconds)) for calls, *seconds in zip(timed, *found[1:], strict=True)]
+
     def _layout(self) -> Layout:
         return Layout(self.program)
 
-    def _function(self) -> Any:
-        """Return the function that runs the program."""
+    def _function(
+        self, note: Callable[[list[Call]], None] | None = None, mark: Callable[[], None] | None = None
+    ) -> Any:
+        """Return the function that runs the program.
+
+        Parameters
+        ----------
+        note, mark
+            Where its parts are to be timed: what to tell the calls of each part that costs something, in order, and
+            what to call before the first of them and after each.
+        """
         program, layout = self.program, self.layout
         source = Source(program, layout.arrays)
         source.begin()
-        self._write(source, layout)
+        self._write(source, note)
         kept = layout.outputs
         moved = {i: home for i, home in kept.items() if layout.arrays.get(program.outputs[i]) is not home}
         for i in moved:  # all are read before one is written: two may change places
@@ -82,13 +107,20 @@ class Executor:
             for i, value in enumerate(program.outputs)
         ]
         source.lines.append(f"return [{', '.join([*texts, *map(source.text, program.left)])}]")
-        return source.function("inputs", copyto=np.copyto, copied=np.array)
+        return source.function("inputs", copyto=np.copyto, copied=np.array, mark=mark)
 
-    def _write(self, source: Source, layout: Layout) -> None:
-        """Write the lines of the calls."""
+    def _write(self, source: Source, note: Callable[[list[Call]], None] | None) -> None:
+        """Write the lines of the calls, and between them those that tell the time, if they are to be timed."""
+        layout = self.layout
+        ticks = [] if note is None else ["mark()"]
+        source.lines += ticks
         for call in self.program.calls:
             if not all(value in layout.arrays and layout.is_view(call) for value in call.results):
+                before = len(source.lines)
                 write(source, call, layout)
+                if note is not None and len(source.lines) > before:  # what is in its place already costs nothing
+                    note([call])
+                    source.lines += ticks
 
 
 def write(source: Source, call: Call, layout: Layout) -> None:

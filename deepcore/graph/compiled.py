@@ -13,6 +13,7 @@ from .._tensor import Tensor
 from .._tracing import current
 from ..ops.creation import asarray
 from ..tree import itself, tree_map
+from .explanation import explained
 from .plan import Result
 from .recording import Recording
 from .state import State, names_of
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from .._device import Device
+    from .explanation import Explanation
     from .plan import Plan
-    from .program import Program
+    from .program import Program, Value
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -83,13 +85,54 @@ class Compiled(Generic[P, R]):
             return self.function(*args, **kwargs)
 
     @property
-    def program(self) -> Program:
-        """The program that was recorded last."""
+    def graph(self) -> Program:
+        """The program that was recorded last. It prints, and notebooks draw it."""
+        return self._newest().program
+
+    def explain(self, *, runs: int = 5) -> Explanation:
+        """Return what the program that was recorded last spends its time on, kernel by kernel.
+
+        It is run on the state as it is, in arrays of its own, and on arguments of ones, or zeros where they count
+        something. State and generators stay as they are.
+
+        Parameters
+        ----------
+        runs
+            Times are medians of so many runs.
+
+        Returns
+        -------
+        Explanation
+            A table that prints, in the order of the program, and that can be sorted. Each kernel has what was fused in
+            it, where that comes from, its bytes, operations and seconds, and its share of the roofline of the device.
+            Where a library compiles all of a program into one function, only the whole of it has a time.
+
+        Raises
+        ------
+        CompileError
+            If the function has not been called yet.
+        """
+        plan = self._newest()
+        return explained(plan.program, self._inputs(plan), plan.run, runs=runs)
+
+    def _newest(self) -> Plan:
         plans = [plan for found in self.plans.values() for plan in found]
         if not plans:
             msg = f"{names_of(self.function)} has not been called yet; its program depends on the shapes of arguments"
             raise CompileError(msg)
-        return plans[-1].program
+        return plans[-1]
+
+    def _inputs(self, plan: Plan) -> list[Any]:
+        """Return the state as it is, as far as it is that of the plan, and arrays for everything else."""
+        device, program = plan.program.device, plan.program
+        state = [] if self._known is None or self._last is not plan else self._known.arrays()[: program.n_state]
+
+        def stand_in(x: Value) -> Any:
+            fill: Any = 1.0 if x.dtype.is_inexact else 0
+            return device.kernels.full(x.shape, fill, dtype=device.backend.raw_dtype(x.dtype), device=device.raw)
+
+        with device.current:
+            return [*state, *map(stand_in, program.inputs[len(state) :])]
 
     def _run(self, plan: Plan, state: State, arguments: Sequence[Tensor], device: Device, *, again: bool) -> Any:
         plan.secure(again=again)

@@ -119,16 +119,26 @@ class Group:
         strides = row_major(self.shape)
         return all(n == 1 or s == t for n, s, t in zip(self.shape, self.patterns[value], strides, strict=True))
 
-    def strides(self, value: Value, of: Sequence[int]) -> tuple[int, ...]:
-        """Return the stride for each axis of the space, given those of the axes of the value in memory."""
-        found: list[int] = []
-        for step in self.patterns[value]:
-            rest, stride = step, 0
-            for own, memory in zip(row_major(value.shape), of, strict=True):
-                stride += rest // own * memory
-                rest %= own
-            found.append(stride)
-        return tuple(found)
+    def strides(self, value: Value, of: Sequence[int]) -> tuple[int, ...] | None:
+        """Return the stride for each axis of the space, given those of the axes of the value in memory.
+
+        None where it has none, so that it has to be copied first: the strides of an input of the program are not known
+        when it is fused. What a view gives has always strides.
+        """
+        own = row_major(value.shape)
+
+        def offset(element: int) -> int:
+            found = 0
+            for step, memory in zip(own, of, strict=True):
+                found += element // step * memory
+                element %= step
+            return found
+
+        found = tuple(offset(step) if n > 1 else 0 for n, step in zip(self.shape, self.patterns[value], strict=True))
+        for n, step, stride in zip(self.shape, self.patterns[value], found, strict=True):
+            if any(offset(i * step) != i * stride for i in (_passed(value.shape, step) if step else ()) if i < n):
+                return None
+        return found
 
     def may_overwrite(self, output: Value, operand: Value) -> bool:
         """Whether an output may be written over an input: each element is read for the last time before.
@@ -152,6 +162,11 @@ def row_major(shape: Sequence[int]) -> tuple[int, ...]:
     for length in reversed(shape[1:]):
         strides.append(strides[-1] * length)
     return tuple(reversed(strides)) if shape else ()
+
+
+def _passed(shape: Shape, step: int) -> list[int]:
+    """Return after how many steps each further axis of an array in row-major order is reached."""
+    return [stride // step for stride in row_major(shape) if stride > step]
 
 
 def is_fusible(call: Call) -> bool:
@@ -324,6 +339,7 @@ class _Fusion:
         self.fusible = fusible
         self.ends = ends
         self.views: dict[Value, Call] = {}  # what can be looked through, by its result
+        self.strided: set[Value] = set()  # what may not be in row-major order in memory
         self.of: dict[Value, _Cluster] = {}
         self.clusters: list[_Cluster] = []
 
@@ -333,6 +349,8 @@ class _Fusion:
                 self.views[call.results[0]] = call
             else:
                 self._add(position, call)
+            if call.operation in VIEWS and (not self._is_view(call) or self._is_strided(call)):
+                self.strided.update(call.results)
         self._add_siblings()
         return self._ordered()
 
@@ -347,6 +365,14 @@ class _Fusion:
         for found in readers.values():
             for a, b in itertools.pairwise(found):
                 self._merge(a.now(), b.now())
+
+    def _is_strided(self, call: Call) -> bool:
+        """Whether what a view gives may not be in row-major order in memory."""
+        return call.operation == "broadcast_to" or not self.strided.isdisjoint(call.operands())
+
+    def _apart(self, shape: Shape, operands: Iterable[Value]) -> set[int]:
+        """Return the strides at which axes have to be apart for the sake of what is not in row-major order."""
+        return set(row_major(shape)) if any(x in self.strided for x in operands) else set()
 
     def _is_view(self, call: Call) -> bool:
         if not call.results[0].size or len(list(call.operands())) != 1:
@@ -392,7 +418,9 @@ class _Fusion:
     def _as_elementwise(self, cluster: _Cluster, call: Call) -> None:
         (result,) = call.results
         cluster.size, cluster.kinds = result.size, {result: _FULL}
-        cluster.cuts = _cuts(result.shape, [_broadcast_marks(result.shape, x.shape) for x in call.operands()])
+        operands = list(call.operands())
+        cluster.cuts = _cuts(result.shape, [_broadcast_marks(result.shape, x.shape) for x in operands])
+        cluster.cuts |= self._apart(result.shape, operands)
 
     def _as_reduction(self, cluster: _Cluster, call: Call) -> bool:
         """Make a call a reduction along rows, and return whether it is one."""
@@ -403,7 +431,8 @@ class _Fusion:
             return False
         if call.operation == PICK and result.shape[-1] != 1:
             return False
-        cluster.size, cluster.width, cluster.kinds, cluster.cuts = operand.size, width, {result: _ROW}, set()
+        cluster.size, cluster.width, cluster.kinds = operand.size, width, {result: _ROW}
+        cluster.cuts = self._apart(operand.shape, call.operands())
         return True
 
     def _as_end(self, cluster: _Cluster, call: Call) -> None:
@@ -411,7 +440,7 @@ class _Fusion:
         operand, (result,) = next(call.operands()), call.results
         if self.ends and call.operation in REDUCTIONS:
             cluster.size, cluster.width, cluster.kinds = operand.size, 0, {result: _END}
-            cluster.cuts = _cuts(operand.shape, [_reduced(call)])
+            cluster.cuts = _cuts(operand.shape, [_reduced(call)]) | self._apart(operand.shape, call.operands())
 
     # --------------------------------------------------------------------------------------------------- two clusters
 

@@ -13,11 +13,13 @@ from .._tracing import Number
 from ._picture import drawn, program_picture
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterator
 
     from .._device import Device
     from .._dtype import DType
     from .._typing import Raw, Shape
+    from ._picture import Drawing
 
 
 @dataclass(eq=False, slots=True)
@@ -161,8 +163,21 @@ class Program:
     def __str__(self) -> str:
         return written(self)
 
+    def svg(self, path: str | os.PathLike[str] | None = None) -> Drawing:
+        """Return the program drawn as an SVG image, and write it to a file, if one is given.
+
+        Raises
+        ------
+        StorageError
+            If the file cannot be written.
+        """
+        drawing = drawn(program_picture(self))
+        if path is not None:
+            drawing.save(path)
+        return drawing
+
     def _repr_svg_(self) -> str:
-        return drawn(program_picture(self))
+        return str(self.svg())
 
 
 def leaves_of(part: Any) -> Iterator[Any]:

@@ -155,7 +155,7 @@ class TensorBoard(Callback):
         try:
             with no_grad(), in_mode(modules, training=False):
                 forward(trainer.batch[0])
-            content = graph_of(forward.program)
+            content = graph_of(forward.graph)
         except CompileError as error:
             warnings.warn(f"TensorBoard: there is no graph of this model: {error}", RuntimeWarning, stacklevel=2)
             return

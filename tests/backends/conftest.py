@@ -38,6 +38,26 @@ def host() -> Any:
 
 
 @pytest.fixture(scope="session")
+def lanes() -> Any:
+    """Generated kernels, compiled for the host, with threads that exchange what they have."""
+    module = loaded(HERE / "lanes.py")
+    if module.COMPILER is None:
+        pytest.skip("there is no C++ compiler")
+    return module
+
+
+@pytest.fixture(scope="session")
+def nvrtc() -> Any:
+    """The compiler of CUDA, which needs neither a driver nor a GPU."""
+    module = pytest.importorskip("cupy_backends.cuda.libs.nvrtc", reason="CuPy is not installed")
+    try:
+        module.getVersion()
+    except (RuntimeError, OSError) as error:
+        pytest.skip(f"NVRTC is not installed (pip install nvidia-cuda-nvrtc): {error}")
+    return module
+
+
+@pytest.fixture(scope="session")
 def signatures() -> Any:
     """The module that lists CuPy's signatures."""
     return loaded(HERE / "signatures.py")

@@ -18,24 +18,14 @@ USED = {
 }
 
 
-def nvrtc() -> Any:
-    """Return the compiler, which needs neither a driver nor a GPU."""
-    module = pytest.importorskip("cupy_backends.cuda.libs.nvrtc", reason="CuPy is not installed")
-    try:
-        module.getVersion()
-    except (RuntimeError, OSError) as error:
-        pytest.skip(f"NVRTC is not installed (pip install nvidia-cuda-nvrtc): {error}")
-    return module
-
-
 def test_every_source_is_tested() -> None:
     assert set(_library.SOURCES) == set(USED)
 
 
 @pytest.mark.parametrize("architecture", ["sm_80", "sm_90", "sm_100"])
 @pytest.mark.parametrize("name", _library.SOURCES)
-def test_sources_compile_without_spills(name: str, architecture: str) -> None:
-    compiler = nvrtc()
+def test_sources_compile_without_spills(nvrtc: Any, name: str, architecture: str) -> None:
+    compiler = nvrtc
     if architecture == "sm_100" and compiler.getVersion() < (12, 8):
         pytest.skip("this NVRTC is older than sm_100")
     program = compiler.createProgram(_library.source(name), name, [], [])

@@ -334,7 +334,7 @@ def test_a_program_reads_like_the_computation() -> None:
         return y[1:] * 2.0
 
     f(dc.ones(3))
-    assert str(f.program).splitlines() == [
+    assert str(f.graph).splitlines() == [
         "input %0: float32[3]",
         "%1: float32[3] = exp(%0)",
         "%2: float32[2] = getitem(%1, key=1:)",
@@ -342,7 +342,7 @@ def test_a_program_reads_like_the_computation() -> None:
         "return %3",
     ]
     with pytest.raises(dc.CompileError, match="has not been called yet"):
-        _ = dc.compile(Net().step).program
+        _ = dc.compile(Net().step).graph
 
 
 def test_compiled_functions_nest() -> None:

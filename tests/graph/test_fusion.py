@@ -201,7 +201,7 @@ def test_a_step_is_few_kernels() -> None:
     x, labels = dc.asarray(rng.normal(size=(8, 20)).astype(np.float32)), dc.asarray(rng.integers(0, 10, 8))
     compiled(x, labels)
     compiled(x, labels)
-    program = graph.expanded(compiled.program)
+    program = graph.expanded(compiled.graph)
     arrays: list[Any] = [np.abs(rng.normal(size=v.shape)).astype(np.float32) for v in program.inputs[:-1]]
     arrays.append(np.asarray(rng.integers(0, 10, 8)))
     expected, found = replay(program)(arrays), run_groups(program, arrays)

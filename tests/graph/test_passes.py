@@ -58,21 +58,22 @@ def test_a_backward_pass_begins_with_a_constant() -> None:
     compiled = dc.compile(step)
     compiled(dc.ones((2, 3)))
     compiled(dc.ones((2, 3)))
-    assert not {"ones_like", "broadcast_to"}.intersection(operations(compiled.program))
+    assert not {"ones_like", "broadcast_to"}.intersection(operations(compiled.graph))
 
 
 def test_numbers_of_the_host_and_outputs_are_no_constants() -> None:
     program = traced(lambda x: x, dc.ones(3))
-    (x,), a, b, c = program.inputs, *(Value((3,), dc.float32) for _ in range(3))
+    (x,), a, b, c, d = program.inputs, *(Value((3,), dc.float32) for _ in range(4))
     program.calls = [
         Call("ones_like", (x,), {}, (a,)),
         Call("multiply", (Number(lambda: 3.0), a), {}, (b,)),
+        Call("negative", (b,), {}, (d,)),
         Call("zeros_like", (x,), {}, (c,)),
     ]
-    program.outputs = [b, c]
+    program.outputs = [d, c]
     folded = graph.folded(program)
-    assert operations(folded) == ["multiply", "zeros_like"]
-    assert [y.tolist() for y in replay(folded)([np.ones(3, np.float32)])] == [[3.0] * 3, [0.0] * 3]
+    assert operations(folded) == ["multiply", "negative", "zeros_like"]
+    assert [y.tolist() for y in replay(folded)([np.ones(3, np.float32)])] == [[-3.0] * 3, [0.0] * 3]
 
 
 def test_large_arrays_are_computed() -> None:
@@ -194,6 +195,6 @@ def test_a_compiled_step_has_no_call_twice() -> None:
 
     for _ in range(2):
         step(dc.ones((4, 6)), dc.asarray([0, 1, 2, 0]))
-    program = step.program
+    program = step.graph
     assert len(graph.shared(program).calls) == len(program.calls)
     assert len(graph.folded(program).calls) == len(program.calls)
