@@ -40,23 +40,20 @@ if TYPE_CHECKING:
 KERNEL: Final = "kernel"
 OUTSIDE: Final = "an index, such as a label, is not within the axis that it chooses from"
 
-EXPANDED: Final = frozenset(
+STAY: Final = frozenset(
     (
-        *("layer_norm", "layer_norm_vjp", "optim.adam", "rms_norm", "rms_norm_vjp"),
-        *("softmax_cross_entropy", "softmax_cross_entropy_vjp"),
+        *("attention_gradients", "attention_with_kept", "average_unpool", "max_pool_indices", "max_unpool", "scatter"),
+        *("batch_norm", "batch_norm_inference", "batch_norm_vjp"),
+        *("convolution", "convolution_transpose", "convolution_weight"),
+        *("gru_backward", "gru_sequence", "lstm_backward", "lstm_sequence", "rnn_backward", "rnn_sequence"),
     )
 )
-"""Operations for which NumPy has kernels of its own, that are faster as the calls that they are made of."""
+"""Operations whose kernels of NumPy's are faster than the calls that they are made of. All others are spelled out."""
 
 
 def spelled_out(program: Program) -> Program:
     """Return a program in terms of what there are instructions for, as far as NumPy has nothing faster."""
-    overrides = program.device.backend.overrides
-
-    def stays(call: Call) -> bool:
-        return is_native(call) or (call.operation in overrides and call.operation not in EXPANDED)
-
-    return expanded(program, keep=stays)
+    return expanded(program, keep=lambda call: call.operation in STAY or is_native(call))
 
 
 def grouped(program: Program) -> Program:
