@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from deepcore._dtype import DType, bool_
 from deepcore._tracing import Number
-from deepcore.graph.fusion import ELEMENTWISE, is_fusible
+from deepcore.graph.group import ELEMENTWISE, is_fusible
 from deepcore.graph.program import Value
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from deepcore._errors import ShapeError
 from deepcore._tracing import Number
-from deepcore.graph.fusion import PICK, REDUCTIONS, VIEWS, Group, row_major
+from deepcore.graph.group import PICK, REDUCTIONS, VIEWS, Group, row_major
 from deepcore.graph.program import Value, leaves_of
 
 from ._expressions import MEMORY, arithmetic, expression, highest, lowest, number, rounded

@@ -4,8 +4,8 @@ from ._picture import Drawing as Drawing
 from .compiled import Compiled as Compiled
 from .compiled import compile as compile
 from .drawing import draw as draw
-from .fusion import Group as Group
 from .fusion import fused as fused
+from .group import Group as Group
 from .passes import cleaned as cleaned
 from .passes import expanded as expanded
 from .passes import folded as folded

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from .._backend import composites
-from .fusion import FLAT, VIEWS
+from .group import FLAT, VIEWS
 from .passes import ELEMENTARY, expanded
 from .program import Call, Program, Value
 

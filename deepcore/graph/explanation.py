@@ -8,7 +8,8 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 from .cost import Cost, cost, is_view, text_of
-from .fusion import Group, fused
+from .fusion import fused
+from .group import Group
 from .program import Draw, Program
 from .replay import replay
 from .roofline import Roofline, measured, timed

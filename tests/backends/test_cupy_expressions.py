@@ -12,7 +12,8 @@ import pytest
 import deepcore as dc
 from deepcore import graph
 from deepcore._dtype import DTYPES
-from deepcore.graph.fusion import ELEMENTWISE, Group, fused
+from deepcore.graph.fusion import fused
+from deepcore.graph.group import ELEMENTWISE, Group
 from deepcore.graph.program import Call, Program, Value
 from deepcore.graph.replay import replay
 from deepcore_cupy import _library

@@ -11,7 +11,8 @@ import pytest
 import deepcore as dc
 from deepcore import graph, nn, optim
 from deepcore._tracing import Number
-from deepcore.graph.fusion import Group, fused
+from deepcore.graph.fusion import fused
+from deepcore.graph.group import Group
 from deepcore.graph.program import Call, Program, Value
 from deepcore.graph.replay import replay
 from deepcore_cupy import _library

@@ -14,7 +14,8 @@ import deepcore as dc
 from deepcore import graph, nn, optim
 from deepcore._dtype import bool_
 from deepcore._tracing import Number
-from deepcore.graph.fusion import PICK, REDUCTIONS, VIEWS, Group, fused
+from deepcore.graph.fusion import fused
+from deepcore.graph.group import PICK, REDUCTIONS, VIEWS, Group
 from deepcore.graph.program import Call, Program, Value, mapped
 from deepcore.graph.replay import replay
 
@@ -164,6 +165,13 @@ def test_nothing_is_fused_past_what_depends_on_it() -> None:
         return dc.matmul(a, x) + a
 
     assert list(map(operations, groups_of(function, dc.ones((4, 4))))) == [["exp"], ["matmul"], ["add"]]
+
+
+def test_what_reads_the_same_is_put_together_unless_one_reads_an_end_of_the_other() -> None:
+    parts = groups_of(lambda x: (dc.exp(x), dc.sin(x)), dc.ones((4, 7)))
+    assert list(map(operations, parts)) == [["exp", "sin"]]
+    parts = groups_of(lambda x: (dc.tanh(x), dc.where(x > 0.1, x, dc.sum(x, axis=0))), dc.ones((1, 2)))
+    assert all(not ("sum" in names and "where" in names) for names in map(operations, parts))
 
 
 def test_a_row_vector_is_not_computed_for_each_row() -> None:
