@@ -46,6 +46,9 @@ from ._tape import enable_grad as enable_grad
 from ._tape import is_grad_enabled as is_grad_enabled
 from ._tape import no_grad as no_grad
 from ._tensor import Tensor as Tensor
+from ._threads import num_threads as num_threads
+from ._threads import set_num_threads as set_num_threads
+from ._threads import use_threads as use_threads
 from ._version import __version__ as __version__
 from .ops import *
 from .transform import custom_vjp as custom_vjp
@@ -65,6 +68,7 @@ if TYPE_CHECKING:
     from . import metrics as metrics
     from . import nn as nn
     from . import optim as optim
+    from . import plot as plot
     from . import train as train
     from .graph import compile as compile
 
@@ -80,7 +84,7 @@ pi = 3.141592653589793
 
 def __getattr__(name: str) -> Any:
     # What is built on the array is imported when it is first used: who wants the array alone does not wait for it.
-    if name in ("data", "graph", "metrics", "nn", "optim", "train"):
+    if name in ("data", "graph", "metrics", "nn", "optim", "plot", "train"):
         return importlib.import_module(f".{name}", __name__)
     if name == "compile":
         return importlib.import_module(".graph", __name__).compile

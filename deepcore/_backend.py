@@ -230,6 +230,18 @@ class Backend(ABC):
         """Wait until everything submitted to the devices is done; on the host it always is."""
         return
 
+    @property
+    def num_threads(self) -> int | None:
+        """On how many threads of the host it computes; None where it does not tell."""
+        return None
+
+    def set_num_threads(self, n: int | None) -> None:
+        """Compute on so many threads of the host, or on as many as at first where None is given.
+
+        It does nothing, but for a library that computes on the host.
+        """
+        return
+
     def current(self, device: str) -> AbstractContextManager[Any]:
         """Return a context, to be entered many times, in which operators on raw arrays compute on their device.
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from ._backend import Backend, backend_for_module, known_backends, require
 from ._errors import DeviceError
+from ._threads import tell
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -111,6 +112,7 @@ def _look_up(spec: object) -> Device:
         msg = f"unknown device {spec!r}; the known devices are {_known()}"
         raise DeviceError(msg)
     require(backend)
+    tell(backend)  # first of all: JAX begins where its devices are asked for
     if not backend.devices:
         msg = f"{backend.name} is installed, but has no usable device for {spec!r}; the known devices are {_known()}"
         raise DeviceError(msg)
@@ -130,6 +132,7 @@ def _known() -> str:
     names: list[str] = []
     for backend in known_backends():
         if backend.is_installed:
+            tell(backend)
             names += [str(_interned(backend, name)) for name in backend.devices]
         else:
             short = {library: alias for alias, library in _SHORT.items()}.get(backend.name, backend.name)
@@ -144,7 +147,11 @@ def device_of(array: Raw, /) -> Device | None:
         return None
     name = backend.device_of(array)
     key = name if backend.name in _SHORT.values() else f"{backend.name}:{name}"
-    return _devices.get(key) or _interned(backend, name)
+    found = _devices.get(key)
+    if found is None:
+        tell(backend)
+        found = _interned(backend, name)
+    return found
 
 
 def default_device() -> Device:
@@ -189,6 +196,7 @@ def devices() -> tuple[Device, ...]:
     found: list[Device] = []
     for backend in known_backends():
         if backend.is_installed:
+            tell(backend)
             found += [_interned(backend, name) for name in backend.devices]
     return tuple(found)
 

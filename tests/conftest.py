@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
+import numpy as np
 import pytest
 
 import deepcore
@@ -40,16 +44,34 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # What hypothesis draws is the same in every run, and how long it takes is no mistake.
+    hypothesis.settings.register_profile("deepcore", derandomize=True, database=None, deadline=None)
+    hypothesis.settings.load_profile("deepcore")
     names: list[str] = config.getoption("--device") or installed()
     names = list(dict.fromkeys(ALIASES.get(name, name) for name in names))
     if any(name.partition(":")[0] == "jax" for name in names):
-        # What is tested is small and compiled anew for every shape: do not optimise it.
-        os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
-        importlib.import_module("jax").config.update("jax_enable_x64", val=True)
+        compile_quickly()
     try:
         config.stash[CHOSEN] = [str(deepcore.device(name)) for name in names]
     except deepcore.DeepcoreError as error:
         raise pytest.UsageError(str(error)) from None
+
+
+def compile_quickly() -> None:
+    """Let JAX spend as little as it can on a program: what is tested is small and compiled anew for every shape."""
+    os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false")
+    config = importlib.import_module("jax").config
+    config.update("jax_enable_x64", val=True)
+    config.update("jax_traceback_in_locations_limit", 0)
+    # A context of MLIR takes a quarter of the time of a compilation, and one is enough for all.
+    lowering: Any = importlib.import_module("jax._src.interpreters.mlir")
+    lowering.make_ir_context = functools.cache(lowering.make_ir_context)
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from looking through thousands of tests again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def installed() -> list[str]:
@@ -67,6 +89,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         names = metafunc.config.stash[CHOSEN]
         marked = [pytest.param(name, marks=[pytest.mark.gpu] if "cuda" in name else []) for name in names]
         metafunc.parametrize("device", marked, indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def _the_same_random_numbers() -> None:
+    """Let no test depend on what the tests before it drew."""
+    deepcore.random.seed(0)
+    np.random.seed(0)  # noqa: NPY002 - scikit-learn draws from it where nobody gives it a generator
 
 
 @pytest.fixture

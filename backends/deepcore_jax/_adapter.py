@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,7 @@ class JaxBackend(Backend):
     requirement = "jax"
     is_host = False  # nor is the value of what JAX traces
     has_views = False
+    _threads: int | None = None
 
     @property
     def namespace(self) -> Namespace:
@@ -38,6 +41,8 @@ class JaxBackend(Backend):
 
     @cached_property
     def _devices(self) -> dict[str, Any]:
+        if self._threads is not None:
+            os.environ["NPROC"] = str(self._threads)  # read by XLA once, when its threads begin
         found = {}
         for platform in dict.fromkeys(("cpu", jax.default_backend())):
             name = "cuda" if platform == "gpu" else platform
@@ -87,6 +92,18 @@ class JaxBackend(Backend):
             return [*compiled(list(inputs), numbers, arrays), *left]
 
         return run
+
+    @property
+    def num_threads(self) -> int | None:
+        return self._threads
+
+    def set_num_threads(self, n: int | None) -> None:
+        if "_devices" not in self.__dict__:
+            self._threads = n
+        elif n not in (None, self._threads):
+            own = "one for each core" if self._threads is None else self._threads
+            msg = f"JAX keeps the threads that it began with ({own}); set DEEPCORE_THREADS={n} before Python begins"
+            warnings.warn(msg, stacklevel=4)
 
     @property
     def overrides(self) -> Mapping[str, Kernel]:

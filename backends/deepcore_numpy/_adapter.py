@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import array_api_compat.numpy
 import numpy as np
 
-from deepcore._backend import Backend, numpy_dtypes
+from deepcore._backend import Backend, Library, numpy_dtypes
 
-from . import _batch_norm, _normalization, _recurrence
+from . import _activation, _batch_norm, _normalization, _recurrence
 from ._adam import adam
 from ._attention import attention_gradients, attention_with_kept
 from ._convolution import convolution, convolution_transpose, convolution_weight
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
     from deepcore._dtype import DType
     from deepcore._typing import Kernel, Namespace, Raw, Shape
+
+
+threadpoolctl: Any = Library("threadpoolctl")
 
 
 class _Namespace:
@@ -81,6 +85,22 @@ class NumPyBackend(Backend):
         return Executor(program)
 
     @property
+    def num_threads(self) -> int | None:
+        found = [pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
+        return found[0] if found else None
+
+    @cached_property
+    def _initial_threads(self) -> dict[str, int]:
+        return {pool["prefix"]: pool["num_threads"] for pool in threadpoolctl.threadpool_info()}
+
+    def set_num_threads(self, n: int | None) -> None:
+        initial = self._initial_threads
+        threadpoolctl.threadpool_limits(initial if n is None else n)
+        if numba := sys.modules.get("numba"):
+            most: int = numba.config.NUMBA_NUM_THREADS
+            numba.set_num_threads(most if n is None else min(n, most))
+
+    @property
     def overrides(self) -> Mapping[str, Kernel]:
         kernels: dict[str, Kernel] = {
             "scatter": _scatter,
@@ -97,6 +117,7 @@ class NumPyBackend(Backend):
             "max_unpool": max_unpool,
             **{name: getattr(_recurrence, name) for name in RECURRENCES},
         }
+        kernels |= _activation.overrides(self.kernels)
         return kernels | _batch_norm.overrides(self.kernels) | _normalization.overrides(self.kernels)
 
 

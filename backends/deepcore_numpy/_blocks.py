@@ -13,6 +13,8 @@ from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
+from deepcore._threads import num_threads
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -44,7 +46,7 @@ def over_blocks(work: Callable[[int, int], None], rows: int, step: int, length: 
         The length of a row.
     """
     blocks = -(-rows // step)
-    threads = min(_processors(), MOST_THREADS, blocks) if rows * length >= PARALLEL else 1
+    threads = min(num_threads(), MOST_THREADS, blocks) if rows * length >= PARALLEL else 1
     if threads < 2:
         work(0, rows)
         return
@@ -54,11 +56,6 @@ def over_blocks(work: Callable[[int, int], None], rows: int, step: int, length: 
     work(ends[0], ends[1])
     for future in futures:
         future.result()
-
-
-@cache
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @cache

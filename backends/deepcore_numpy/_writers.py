@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from . import _activation
 from ._adam import adam_into
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ WRITERS: Final[dict[str, Callable[..., None]]] = {
     "mean": mean,
     "relu": relu,
     "optim.adam": adam_into,
+    **_activation.WRITERS,
 }
 """Further operations."""
 

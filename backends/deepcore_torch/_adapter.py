@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import ml_dtypes
@@ -88,6 +89,18 @@ class TorchBackend(Backend):
     def synchronize(self) -> None:
         if torch.cuda.is_available():
             torch.cuda.synchronize()
+
+    @property
+    def num_threads(self) -> int | None:
+        return torch.get_num_threads()
+
+    @cached_property
+    def _initial_threads(self) -> int:
+        return torch.get_num_threads()
+
+    def set_num_threads(self, n: int | None) -> None:
+        initial = self._initial_threads
+        torch.set_num_threads(initial if n is None else n)
 
     def memory_in_use(self) -> int | None:
         return torch.cuda.memory_allocated() if torch.cuda.is_available() else None

@@ -7,6 +7,8 @@ import math
 from html import escape
 from typing import TYPE_CHECKING, Final
 
+from .._page import definitions, table
+from .._page import page as html_page
 from .units import rate, ratio, seconds, size
 
 if TYPE_CHECKING:
@@ -17,19 +19,6 @@ if TYPE_CHECKING:
     from .report import Report, Result
 
 STYLE: Final = """
-:root { color-scheme: light dark; --ink: #1c1f24; --paper: #fff; --soft: #68707c; --line: #d9dde3;
-  --own: #2563a8; --floor: #8a929e; --peer: #c47a1b; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e4e7ec; --paper: #14171b; --soft: #98a1ae; --line: #333a44;
-  --own: #6aa9ee; --floor: #7c8694; --peer: #e2a04a; } }
-body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 64rem;
-  margin: 2rem auto; padding: 0 1rem; }
-h1, h2, h3 { line-height: 1.2; } h2 { margin-top: 2.5rem; }
-table { border-collapse: collapse; font-size: 13px; margin: .5rem 0 1.5rem; }
-th, td { padding: .15rem .7rem; text-align: right; border-bottom: 1px solid var(--line); }
-th:first-child, td:first-child, dd, dt { text-align: left; }
-dl { display: grid; grid-template-columns: max-content auto; gap: .1rem 1rem; }
-dt { color: var(--soft); } dd { margin: 0; }
-.warning { border-left: 4px solid var(--peer); padding-left: .8rem; }
 svg { width: 100%; height: auto; font: 12px system-ui, sans-serif; } svg text { fill: var(--ink); }
 svg .soft { fill: var(--soft); } svg line { stroke: var(--line); } svg .whisker { stroke: var(--ink); }
 .own { fill: var(--own); } .floor { fill: var(--floor); } .peer { fill: var(--peer); }
@@ -50,18 +39,14 @@ def page(report: Report, changes: Sequence[Change] = ()) -> str:
         What has changed since an older one.
     """
     parts = [
-        "<!doctype html>",
-        '<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">',
-        f"<title>deepcore bench</title><style>{STYLE}</style></head><body>",
         f"<h1>deepcore bench</h1><p>{escape(report.date)}</p>",
         *(f'<p class="warning">{escape(text)}</p>' for text in report.warnings()),
         _machine(report),
         *_kinds(report),
         _changes(changes),
         _skipped(report),
-        "</body></html>",
     ]
-    return "\n".join(part for part in parts if part) + "\n"
+    return html_page("deepcore bench", parts, style=STYLE)
 
 
 def _machine(report: Report) -> str:
@@ -76,8 +61,7 @@ def _machine(report: Report) -> str:
         "load average before": machine.get("load_average"),
         "foreign load": None if report.foreign_cores is None else f"{report.foreign_cores:.2f} cores",
     }
-    items = "".join(f"<dt>{escape(key)}</dt><dd>{escape(str(value))}</dd>" for key, value in rows.items())
-    return f"<dl>{items}</dl>"
+    return definitions(rows)
 
 
 def _kinds(report: Report) -> list[str]:
@@ -135,15 +119,7 @@ def _table(results: Sequence[Result]) -> str:
         )
         for r in results
     ]
-    return _html_table(HEADS, rows)
-
-
-def _html_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table without the columns that are empty."""
-    used = [i for i, _ in enumerate(heads) if any(row[i] for row in rows)]
-    head = "".join(f"<th>{escape(heads[i])}</th>" for i in used)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(row[i])}</td>' for i in used)}</tr>" for row in rows)
-    return f"<table><tr>{head}</tr>{body}</table>"
+    return table(HEADS, rows)
 
 
 def _changes(changes: Sequence[Change]) -> str:
@@ -162,7 +138,7 @@ def _changes(changes: Sequence[Change]) -> str:
         )
         for c in sorted(changes, key=lambda c: -abs(math.log(c.ratio.median)))
     ]
-    return "<h2>Changes</h2>" + _html_table(heads, rows)
+    return "<h2>Changes</h2>" + table(heads, rows)
 
 
 def _skipped(report: Report) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 import time
@@ -13,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from .._backend import Library
+from .._threads import usable_cores
 from .._version import __version__
 
 threadpoolctl: Any = Library("threadpoolctl")
@@ -27,16 +27,11 @@ _CPUINFO: Final = Path("/proc/cpuinfo")
 _BUSY: Final = (0, 1, 2, 5, 6, 7)  # of the times in /proc/stat: user, nice, system, interrupts, and what is stolen
 
 
-def has_threadpoolctl() -> bool:
-    """Whether there is threadpoolctl, which knows and sets the threads of BLAS."""
-    return importlib.util.find_spec("threadpoolctl") is not None
-
-
 def blas() -> dict[str, Any]:
     """Return the name and version of NumPy's BLAS, and its number of threads where that is known."""
     config: Any = np.show_config(mode="dicts")
     found = config.get("Build Dependencies", {}).get("blas", {})
-    pools = threadpoolctl.threadpool_info() if has_threadpoolctl() else []
+    pools = threadpoolctl.threadpool_info()
     threads = [pool["num_threads"] for pool in pools if pool["user_api"] == "blas"]
     return {"name": found.get("name"), "version": found.get("version"), "threads": threads[0] if threads else None}
 
@@ -50,13 +45,6 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def describe() -> dict[str, Any]:

@@ -1,23 +1,21 @@
-"""The number of threads to compute with: of BLAS, and of PyTorch."""
+"""The number of threads to compute with, of deepcore and of the libraries that it is compared with."""
 
 from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .._backend import Library
-from .._errors import ConfigError
-from .machine import THREAD_VARIABLES, blas, has_threadpoolctl, usable_cores
+from .._backend import NOTHING, backend_for_module
+from .._threads import usable_cores, use_threads
+from .machine import THREAD_VARIABLES, blas
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
+    from .._backend import Backend
     from .peers import Peer
     from .report import Report
-
-threadpoolctl: Any = Library("threadpoolctl")
-torch: Any = Library("torch")
 
 
 def threads_in_use() -> int:
@@ -31,39 +29,27 @@ def threads_in_use() -> int:
 
 @contextmanager
 def using_threads(wanted: int | None, peers: Sequence[Peer] = ()) -> Generator[int]:
-    """Compute on so many threads within a ``with`` block; None is as many as BLAS has.
-
-    Raises
-    ------
-    ConfigError
-        If BLAS has another number of threads, and there is no threadpoolctl to change that.
-    """
-    if wanted is None or wanted == threads_in_use():
-        found = threads_in_use()
-        _tell_torch(found, peers)
-        yield found
-        return
-    if not has_threadpoolctl():
-        variables = " ".join(f"{name}={wanted}" for name in THREAD_VARIABLES[:2])
-        msg = (
-            f"BLAS computes on {threads_in_use()} threads, and to change that for --threads {wanted} needs "
-            f"threadpoolctl (pip install threadpoolctl); or set it before Python begins: {variables} deepcore bench ..."
-        )
-        raise ConfigError(msg)
-    with threadpoolctl.threadpool_limits(wanted):
-        _tell_torch(wanted, peers)
-        yield wanted
-
-
-def _tell_torch(threads: int, peers: Sequence[Peer]) -> None:
-    if any(peer.name == "torch" and peer.is_installed for peer in peers):
-        torch.set_num_threads(threads)
+    """Compute on so many threads within a ``with`` block; None is as many as BLAS has."""
+    n = wanted or threads_in_use()
+    with NOTHING if wanted is None else use_threads(wanted):
+        for backend in _libraries(peers):
+            if wanted is not None or backend.name != "jax":
+                backend.set_num_threads(n)
+                _ = backend.devices  # JAX begins
+        yield n
 
 
 def note_on_threads(report: Report, threads: int, peers: Sequence[Peer]) -> None:
     """Note in a report which of the peers do not keep to the number of threads."""
-    if any(peer.name == "jax" and peer.is_installed for peer in peers) and threads != usable_cores():
-        report.note(
-            f"JAX computes on as many threads as there are cores, {usable_cores()}, and the others on {threads}; "
-            "`taskset` limits the cores of a process"
-        )
+    for backend in _libraries(peers):
+        found = backend.num_threads or usable_cores()
+        if backend.name == "jax" and found != threads:
+            report.note(
+                f"JAX computes on {found} threads, and the others on {threads}; --threads {threads} is for all of them"
+            )
+
+
+def _libraries(peers: Sequence[Peer]) -> list[Backend]:
+    """Return the adapters of those peers that have one, and are installed."""
+    found = [backend_for_module(peer.module) for peer in peers if peer.is_installed]
+    return [backend for backend in found if backend is not None]

@@ -5,8 +5,11 @@ Exit codes: 0 done; 1 could not be done; 2 the command line was wrong; 130 inter
 
 from __future__ import annotations
 
+import io
+import os
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Final
 
 import typer
 from rich.text import Text
@@ -14,21 +17,28 @@ from rich.text import Text
 from .. import __version__
 from .._errors import DeepcoreError
 from .bench import bench
+from .completion import completing
 from .console import errors
 from .devices import devices
+from .doctor import doctor
+from .evaluate import evaluate
+from .export import export
+from .predict import predict
+from .show import show
 from .train import train
+
+EXIT_CODES: Final = "Exit codes: 0 done, 1 could not be done, 2 wrong command line, 130 interrupted."
 
 app = typer.Typer(
     name="deepcore",
     help="Deep learning on one differentiable array, over any array library.",
-    epilog="Exit codes: 0 done, 1 could not be done, 2 wrong command line, 130 interrupted.",
+    epilog=EXIT_CODES,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(train)
-app.command()(bench)
-app.command()(devices)
+for command in (train, evaluate, predict, show, export, bench, devices, doctor):
+    app.command(epilog=EXIT_CODES)(completing(command))
 
 
 def _show_version(wanted: bool) -> None:
@@ -50,6 +60,9 @@ app.callback()(common)
 
 def main() -> None:
     """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # → and · are not in the encoding of every terminal
     try:
         app()
     except DeepcoreError as error:
@@ -64,6 +77,23 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output has gone, as in `deepcore train | head`
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:  # such as a name that is too long, or a disk that is full of output
+        why = error.strerror or str(error)
+        _say(f"cannot use {error.filename}: {why}; give another path" if error.filename else why)
+        _forget_output()
+        sys.exit(1)
+    except UnicodeEncodeError as error:
+        _say(f"a name has {error.object[error.start]!r}, which is not Unicode; rename the file")
+        sys.exit(1)
+
+
+def _forget_output() -> None:
+    """Let what could not be printed go, which Python would try to print again as it ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with Path(os.devnull).open("wb") as nothing:
+            os.dup2(nothing.fileno(), sys.stdout.fileno())
 
 
 def _say(what: str) -> None:

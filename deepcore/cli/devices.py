@@ -10,7 +10,12 @@ from .console import output
 
 
 def devices() -> None:
-    """List the array libraries: installed or not, their devices, and the command that installs each."""
+    """List the array libraries: installed or not, their devices, and the command that installs each.
+
+    Examples
+    --------
+      deepcore devices
+    """
     table = Table("library", "version", "devices", title="array libraries")
     for backend in known_backends():
         table.add_row(backend.name, *_row(backend))

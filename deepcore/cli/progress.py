@@ -77,6 +77,12 @@ def _line(values: Mapping[str, float]) -> str:
     parts = [f"loss {values['loss']:.4f}"]
     if "accuracy" in values:
         parts.append(f"accuracy {values['accuracy']:.2%}")
+    if "r2" in values:
+        parts.append(f"r2 {values['r2']:.4f}")
+    if "val_loss" in values:
+        parts.append(f"val_loss {values['val_loss']:.4f}")
+    if "val_accuracy" in values:
+        parts.append(f"val_accuracy {values['val_accuracy']:.2%}")
     parts.append(f"{values['samples_per_second']:,.0f} samples/s")
     return "  ".join(parts)
 

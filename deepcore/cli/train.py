@@ -2,232 +2,368 @@
 
 from __future__ import annotations
 
-import itertools
-import json
-import math
-import time
-from dataclasses import asdict, dataclass
+import json as serialization
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.table import Table
 
-from .. import __version__, data, nn, optim, random
-from .._device import device as find_device
-from .._device import use_device
+from .. import __version__, nn
 from .._errors import ConfigError
-from ..checkpoint import check_writable, replace_file
-from ..metrics import Accuracy
-from ..train import Callback, History, SaveWeights, Trainer
+from ..checkpoint import replace_file
+from . import optimizers, runs
+from . import settings as options
+from . import training as work
 from .console import errors, output
-from .progress import DownloadProgress, TrainingProgress
+from .measures import shown
+from .settings import Settings, settled, widths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from ..train import History
+    from .training import Training
 
-    from ..data import Dataset
-
-
-@dataclass(frozen=True)
-class Defaults:
-    """What a data set is trained with where the command line does not say."""
-
-    epochs: int
-    batch_size: int
-    hidden: str
-
-
-DATA: Final = {
-    "digits": Defaults(epochs=30, batch_size=32, hidden="256,128"),
-    "mnist": Defaults(epochs=10, batch_size=50, hidden="100,50"),
-}
-OPTIMIZERS: Final[dict[str, Callable[..., optim.Optimizer]]] = {
-    "adam": lambda parameters, lr, momentum: optim.Adam(parameters, lr=lr),
-    "sgd": lambda parameters, lr, momentum: optim.SGD(parameters, lr=lr, momentum=momentum),
-}
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a run is trained with: every option, as it took effect."""
-
-    data: str
-    data_dir: str | None
-    device: str
-    epochs: int
-    batch_size: int
-    lr: float
-    optimizer: str
-    momentum: float
-    seed: int
-    hidden: list[int]
-    activation: str
-    save: str | None
+_DATA, _MODEL, _TRAINING, _FILES = "The data", "The model", "Training", "The run and its files"
+RESUMABLE: Final = (
+    *("epochs", "device", "compile", "save", "json", "csv", "plot", "report", "tensorboard", "quiet", "data_dir"),
+)
+"""Options that may be other ones when a run is resumed."""
 
 
 def train(
-    dataset: Annotated[str, typer.Option("--data", help="digits (comes with deepcore) or mnist.")] = "digits",
+    context: typer.Context,
+    # ------------------------------------------------------------------------------------------------------ the data
+    data: Annotated[
+        str,
+        typer.Option(
+            help="cifar10, circles, digits, fashion-mnist, iris, mnist, moons, spirals or xor; or a file .csv, .tsv, "
+            ".parquet, .npz or .npy; or a folder with a folder of images for each class.",
+            rich_help_panel=_DATA,
+        ),
+    ] = "digits",
     data_dir: Annotated[
-        Path | None, typer.Option(help="Folder of the MNIST files; they are downloaded once if there are none.")
+        Path | None,
+        typer.Option(
+            help="Folder of the files of mnist, fashion-mnist or cifar10; they are downloaded once if there are none.",
+            rich_help_panel=_DATA,
+        ),
     ] = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Column to predict, by name or number, and several times for several numbers (default: the last); "
+            "array of an .npz file; .npy file.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="classification or regression. Default: what the targets are.", rich_help_panel=_DATA),
+    ] = None,
+    test_data: Annotated[
+        Path | None, typer.Option(help="File or folder of samples for testing.", rich_help_panel=_DATA)
+    ] = None,
+    test_size: Annotated[
+        float | None,
+        typer.Option(
+            help="Share, or number, of samples for testing; 0: none (0.2, where the data have no such part).",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    validation_size: Annotated[
+        float | None,
+        typer.Option(
+            help="Share, or number, of samples for validation after every epoch; the weights of the best one are kept "
+            "(none; with --patience 0.1).",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    stratify: Annotated[
+        bool | None,
+        typer.Option(
+            "--stratify/--no-stratify",
+            help="Give all parts the same shares of classes (files: yes, if each class has three samples).",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    standardize: Annotated[
+        bool | None,
+        typer.Option(
+            "--standardize/--no-standardize",
+            help="Give features, and numbers to predict, mean 0 and deviation 1, as the training part has them "
+            "(tables and regression: yes).",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(help="Pixels that images are resized to: 64, or height and width, 48x64.", rich_help_panel=_DATA),
+    ] = None,
+    # ----------------------------------------------------------------------------------------------------- the model
+    model: Annotated[
+        str,
+        typer.Option(
+            help="mlp, cnn (of images), lstm (of sequences), or module:factory, a function of yours of input_shape and "
+            "n_outputs.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = "mlp",
+    hidden: Annotated[
+        str | None,
+        typer.Option(
+            help="Units of the hidden layers, or channels of a cnn (digits: 256,128, mnist: 100,50, cnn: 32,64, "
+            "lstm: 128, files: 128,64).",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
+    activation: Annotated[
+        str | None, typer.Option(help="relu, tanh, gelu, silu, sigmoid, ... (relu).", rich_help_panel=_MODEL)
+    ] = None,
+    dropout: Annotated[
+        float, typer.Option(help="Share of hidden units left out at random.", rich_help_panel=_MODEL)
+    ] = 0.0,
+    # ------------------------------------------------------------------------------------------------------ training
     device: Annotated[
         str | None,
-        typer.Option(help="cpu, cuda, torch:cpu, ...; see deepcore devices. Default: DEEPCORE_DEVICE, else cpu."),
+        typer.Option(
+            help="cpu, cuda, torch:cpu, ...; see deepcore devices. Default: DEEPCORE_DEVICE, else cpu.",
+            rich_help_panel=_TRAINING,
+        ),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="How often to go through the data (digits: 30, mnist: 10).")
+        int | None,
+        typer.Option(
+            min=1, help="How often to go through the data (digits, files: 30, mnist: 10).", rich_help_panel=_TRAINING
+        ),
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Samples of a step (digits: 32, mnist: 50).")] = None,
-    lr: Annotated[float, typer.Option(help="Learning rate.")] = 0.001,
-    optimizer: Annotated[str, typer.Option(help="adam or sgd.")] = "adam",
-    momentum: Annotated[float, typer.Option(help="Momentum of sgd.")] = 0.9,
-    seed: Annotated[int, typer.Option(min=0, help="Decides weights, order and split.")] = 0,
-    hidden: Annotated[
-        str | None, typer.Option(help="Units of the hidden layers (digits: 256,128, mnist: 100,50).")
+    batch_size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Samples of a step (digits, files: 32, mnist: 50).", rich_help_panel=_TRAINING),
     ] = None,
-    activation: Annotated[str, typer.Option(help="relu, tanh, sigmoid, leaky_relu or identity.")] = "relu",
-    save: Annotated[Path | None, typer.Option(help="File for the weights, saved after every epoch.")] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="File for the final metrics and the settings, as JSON.")
+    optimizer: Annotated[str, typer.Option(help=f"{', '.join(optimizers.OPTIMIZERS)}.", rich_help_panel=_TRAINING)] = (
+        "adam"
+    ),
+    lr: Annotated[
+        float | None, typer.Option(help="Learning rate (adam: 0.001, sgd: 0.01, ...).", rich_help_panel=_TRAINING)
     ] = None,
+    momentum: Annotated[
+        float | None, typer.Option(help="Momentum of sgd (0.9), muon and rmsprop.", rich_help_panel=_TRAINING)
+    ] = None,
+    weight_decay: Annotated[
+        float | None, typer.Option(help="Weight decay, of the optimizers that have it.", rich_help_panel=_TRAINING)
+    ] = None,
+    schedule: Annotated[
+        str,
+        typer.Option(help=f"How the rate falls: {', '.join(optimizers.SCHEDULES)}.", rich_help_panel=_TRAINING),
+    ] = "constant",
+    warmup: Annotated[
+        int, typer.Option(min=0, help="Epochs in which the rate rises from 0 first.", rich_help_panel=_TRAINING)
+    ] = 0,
+    clip_norm: Annotated[
+        float | None, typer.Option(help="Largest norm of the gradient.", rich_help_panel=_TRAINING)
+    ] = None,
+    accumulate: Annotated[
+        int, typer.Option(min=1, help="Batches whose gradients a step is taken with.", rich_help_panel=_TRAINING)
+    ] = 1,
+    ema: Annotated[
+        float | None,
+        typer.Option(
+            help="Test and keep an exponential moving average of the weights, with this decay, such as 0.999.",
+            rich_help_panel=_TRAINING,
+        ),
+    ] = None,
+    precision: Annotated[
+        str, typer.Option(help=f"{', '.join(work.PRECISIONS)}.", rich_help_panel=_TRAINING)
+    ] = "float32",
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Stop when the loss on validation data has been no better for so many epochs.",
+            rich_help_panel=_TRAINING,
+        ),
+    ] = None,
+    compile: Annotated[
+        bool | None,
+        typer.Option(
+            "--compile/--no-compile",
+            help="Compile the step; one that is not tells the layer of a NaN (yes).",
+            rich_help_panel=_TRAINING,
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Decides weights, order and split.", rich_help_panel=_TRAINING)] = 0,
+    # ----------------------------------------------------------------------------------------------------- the files
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="TOML file of any of these options, by their names; what the command line says wins.",
+            rich_help_panel=_FILES,
+        ),
+    ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the run: config.toml, history.csv, and snapshots of everything after every epoch.",
+            rich_help_panel=_FILES,
+        ),
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Folder of a run to go on with, to the same bits.", rich_help_panel=_FILES)
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="File for the weights, saved after every epoch.", rich_help_panel=_FILES)
+    ] = None,
+    json: Annotated[
+        Path | None,
+        typer.Option(help="File for the final metrics and the settings, as JSON.", rich_help_panel=_FILES),
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="File for the metrics of every epoch, as CSV.", rich_help_panel=_FILES)
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="File for the curves: .png, .svg or .pdf.", rich_help_panel=_FILES)
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            help="File for a report, as a page of HTML: curves, what is taken for what, weights, layers, ...",
+            rich_help_panel=_FILES,
+        ),
+    ] = None,
+    tensorboard: Annotated[
+        Path | None, typer.Option(help="Folder for TensorBoard's event files.", rich_help_panel=_FILES)
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print the result alone.", rich_help_panel=_FILES)
+    ] = False,
 ) -> None:
-    """Train a multilayer perceptron, by default on the handwritten digits that come with deepcore.
+    """Train a network, by default on the handwritten digits that come with deepcore.
 
     Examples
     --------
       deepcore train
 
-      deepcore train --data mnist --save mnist.safetensors
+      deepcore train --data mnist --model cnn --save mnist.safetensors
 
-      deepcore train --device cuda --hidden 512,512 --batch-size 128
+      deepcore train --data houses.csv --target price --checkpoint runs/houses --patience 10
+
+      deepcore train --data pets/ --size 64 --model cnn --schedule cosine --plot curves.png
+
+      deepcore train --model nets:resnet --data photos.npz --device cuda --precision bfloat16
+
+      deepcore train --config runs/houses/config.toml --lr 0.01 --checkpoint runs/houses-2
+
+      deepcore train --resume runs/houses
     """
-    defaults = _chosen("data", dataset, DATA)
-    make_optimizer = _chosen("optimizer", optimizer, OPTIMIZERS)
-    settings = Settings(
-        data=dataset,
-        data_dir=None if data_dir is None else str(data_dir),
-        device=str(find_device(device)),
-        epochs=epochs or defaults.epochs,
-        batch_size=batch_size or defaults.batch_size,
-        lr=_positive("lr", lr),
-        optimizer=optimizer,
-        momentum=momentum,
-        seed=seed,
-        hidden=_widths(hidden if hidden is not None else defaults.hidden),
-        activation=activation,
-        save=None if save is None else str(save),
-    )
-    for path in (save, json_file):
-        if path is not None:
-            check_writable(path)
-    training, test = _load(settings)
-    random.seed(seed)
-    with use_device(settings.device):
-        model = _mlp(math.prod(training.inputs.shape[1:]), settings.hidden, training.n_classes, activation)
-    output.print(f"{dataset}: {len(training):,} samples to train, {len(test):,} to test; on {settings.device}\n")
-    output.print(nn.summary(model, (1, *training.inputs.shape[1:])) + "\n", markup=False)
-
-    saver = None if save is None else SaveWeights(save)
-    callbacks: list[Callback] = [TrainingProgress(output), *([saver] if saver else [])]
-    trainer = Trainer(
-        model,
-        nn.CategoricalCrossEntropy(),
-        make_optimizer(model.parameters(), settings.lr, momentum),
-        metrics=[Accuracy()],
-        device=settings.device,
-        callbacks=callbacks,
-    )
-    start = time.perf_counter()
-    history = trainer.fit(training, epochs=settings.epochs, batch_size=settings.batch_size, seed=seed)
-    seconds = time.perf_counter() - start
+    given = _given(context)
+    settings = _settings(given, config, resume)
+    run = None if settings.checkpoint is None else str(settings.checkpoint)
+    settings = work.filled(settings)
+    work.check_files(settings, resuming=resume is not None)
+    console = None if settings.quiet else output
+    training = work.prepared(settings, resuming=resume is not None, console=console)
+    if console is not None:
+        work.say_data(training)
+        shape = None if settings.precision == "float64" else (1, *training.parts.facts.input_shape)
+        output.print("\n" + nn.summary(training.model, shape) + "\n", markup=False)
+    history, seconds = work.fit(training, resuming=resume is not None)
     if history.interrupted:
-        _say_interrupted(history, saver)
+        _say_interrupted(training, history, run)
         raise typer.Exit(130)
-    results = _results(trainer, test, history, seconds)
-    _show(results, settings, json_file)
+    results = work.results(training, history, seconds)
+    _show(results, training, history, run)
+    if settings.json is not None:
+        content = {
+            **results,
+            "device": settings.device,
+            "deepcore": __version__,
+            "settings": asdict(training.settings),
+        }
+        replace_file(settings.json, (serialization.dumps(content, indent=2) + "\n").encode())
 
 
-def _chosen(what: str, name: str, known: dict[str, Any]) -> Any:
-    if name not in known:
-        msg = f"unknown {what} {name!r}; the known ones are {', '.join(known)}"
+def _given(context: typer.Context) -> dict[str, Any]:
+    """Return the options that the command line has, in the types of the settings."""
+    given: dict[str, Any] = {}
+    for name, value in context.params.items():
+        source = context.get_parameter_source(name)
+        if name in options.TYPES and source is not None and source.name == "COMMANDLINE":
+            given[name] = str(value) if isinstance(value, Path) else value
+    if "target" in given:
+        given["target"] = list(given["target"])
+    if "hidden" in given:
+        given["hidden"] = widths(given["hidden"])
+    return given
+
+
+def _settings(given: dict[str, Any], config: Path | None, resume: Path | None) -> Settings:
+    if resume is None:
+        return settled(config, given)
+    if config is not None:
+        msg = "--resume goes on with the configuration of the run; leave --config out"
         raise ConfigError(msg)
-    return known[name]
-
-
-def _positive(name: str, value: float) -> float:
-    if not (math.isfinite(value) and value > 0):
-        msg = f"--{name} is a number above 0, not {value}"
+    other = [f"--{name.replace('_', '-')}" for name in given if name not in RESUMABLE]
+    if other:
+        allowed = ", ".join(f"--{name.replace('_', '-')}" for name in RESUMABLE)
+        msg = f"a run is resumed with its own options, of which only {allowed} may change; leave {', '.join(other)} out"
         raise ConfigError(msg)
-    return value
+    return replace(runs.open_run(resume).config, **given, checkpoint=str(resume))
 
 
-def _widths(text: str) -> list[int]:
-    parts = [part.strip() for part in text.split(",")] if text.strip() else []
-    if not all(part.isascii() and part.isdigit() and len(part) < 10 and int(part) > 0 for part in parts):
-        msg = f"--hidden is whole numbers from 1 to 999999999 with commas between them, such as 100,50, not {text!r}"
-        raise ConfigError(msg)
-    return [int(part) for part in parts]
+def _show(results: dict[str, Any], training: Training, history: History, run: str | None) -> None:
+    settings, parts = training.settings, training.parts
+    columns = [("train", "training", parts.training), ("validation", "validation", parts.validation)]
+    columns = [column for column in [*columns, ("test", "test", parts.test)] if column[2] is not None]
+    table = Table("", *(title for _, title, _ in columns), title="result")
+    for name in [*(metric.name for metric in training.trainer.metrics), "loss"]:
+        table.add_row(name, *(shown(name, results[f"{part}_{name}"]) for part, _, _ in columns))
+    output.print(*([] if settings.quiet else [""]), table)
+    if history.stopped:
+        output.print(f"stopped early: {history.stopped}", markup=False, soft_wrap=True)
+    elif parts.validation is not None:
+        output.print(f"the weights are those of the best epoch, {results['best_epoch']}")
+    if settings.quiet:
+        return
+    epochs = f"{results['epochs']} epoch{'s' if results['epochs'] > 1 else ''}"
+    output.print(f"{epochs} in {results['seconds']:.1f} s, {results['samples_per_second']:,.0f} samples/s")
+    files = [("weights", settings.save), ("metrics", settings.json), ("epochs", settings.csv), ("plot", settings.plot)]
+    files.append(("report", settings.report))
+    for what, path in [*files, ("tensorboard --logdir", settings.tensorboard), ("run", run)]:
+        if path is not None:
+            output.print(f"{what}: {path}" if " " not in what else f"{what} {path}", markup=False, soft_wrap=True)
+    _say_how_to_go_on(run)
 
 
-def _load(settings: Settings) -> tuple[Dataset, Dataset]:
-    if settings.data == "mnist":
-        with DownloadProgress(errors) as progress:
-            return data.mnist(settings.data_dir, progress=progress)
-    return data.train_test_split(data.digits(), test_size=0.2, seed=settings.seed)
-
-
-def _mlp(n_inputs: int, hidden: list[int], n_classes: int, activation: str) -> nn.Module:
-    widths = [n_inputs, *hidden]
-    initializer = "he_uniform" if activation in ("relu", "leaky_relu") else "glorot_uniform"
-    layers: list[nn.Module] = [nn.Flatten()]
-    for n, m in itertools.pairwise(widths):
-        layers += [nn.Dense(n, m, initializer=initializer), nn.activation_named(activation)]
-    return nn.Sequential(*layers, nn.Dense(widths[-1], n_classes))
-
-
-def _results(trainer: Trainer, test: Dataset, history: History, seconds: float) -> dict[str, Any]:
-    measured = trainer.evaluate(test)
-    return {
-        "test_accuracy": measured["accuracy"],
-        "test_loss": measured["loss"],
-        "train_accuracy": history.last["accuracy"],
-        "train_loss": history.last["loss"],
-        "epochs": len(history),
-        "seconds": seconds,
-        "samples_per_second": sum(history["samples"]) / sum(history["seconds"]),
-        "parameters": trainer.model.n_parameters,
-    }
-
-
-def _show(results: dict[str, Any], settings: Settings, json_file: Path | None) -> None:
-    table = Table("", "training", "test", title="result")
-    table.add_row("accuracy", f"{results['train_accuracy']:.2%}", f"{results['test_accuracy']:.2%}")
-    table.add_row("loss", f"{results['train_loss']:.4f}", f"{results['test_loss']:.4f}")
-    output.print("", table)
-    output.print(
-        f"{results['epochs']} epochs in {results['seconds']:.1f} s, {results['samples_per_second']:,.0f} samples/s"
-    )
-    if settings.save:
-        output.print(f"weights: {settings.save}", markup=False)
-    if json_file is not None:
-        content = {**results, "device": settings.device, "deepcore": __version__, "settings": asdict(settings)}
-        replace_file(json_file, (json.dumps(content, indent=2) + "\n").encode())
-        output.print(f"metrics: {json_file}", markup=False)
-    output.print("\nHow to go on:")
+def _say_how_to_go_on(run: str | None) -> None:
     steps = [
         ("deepcore train --data mnist", "the classic 784-100-50-10 network on 70,000 digits"),
         ("deepcore train --device cuda", "the same on a GPU; `deepcore devices` lists what there is"),
         ("deepcore train --save weights.safetensors", "keep the weights"),
         ("deepcore train --help", "everything else"),
     ]
+    if run is not None:
+        steps = [
+            (f"deepcore evaluate {run}", "measure it again, class by class"),
+            (f"deepcore predict {run} FILE", "use it"),
+            (f"{work.resume_command(run)} --epochs N", "go on training"),
+        ]
+    output.print("\nHow to go on:")
     for command, meaning in steps:
         output.print(f"  {command:<42} {meaning}", markup=False, soft_wrap=True)
 
 
-def _say_interrupted(history: History, saver: SaveWeights | None) -> None:
-    done = f"after {len(history)} complete epochs" if history.epochs else "in the first epoch"
-    kept = "nothing was saved (--save PATH keeps the weights of every complete epoch)"
-    if saver is not None and saver.epoch:
-        kept = f"the weights after epoch {saver.epoch} are in {saver.path}"
+def _say_interrupted(training: Training, history: History, run: str | None) -> None:
+    epochs = f"{len(history)} complete epoch{'s' if len(history) > 1 else ''}"
+    done = f"after {epochs}" if history.epochs else "in the first epoch"
+    save = training.settings.save
+    if run is not None and runs.Run(Path(run), training.settings, training.parts.facts).checkpoints.exists():
+        kept = f"everything is saved in {run}; go on with:\n  {work.resume_command(run)}"
+    elif save is not None and history.epochs:
+        kept = f"the weights after epoch {len(history)} are in {save}"
+    else:
+        kept = (
+            "nothing was saved (--checkpoint DIR keeps what it takes to resume, --save PATH the weights of every "
+            "complete epoch)"
+        )
     errors.print(f"interrupted {done}; {kept}", markup=False, soft_wrap=True)

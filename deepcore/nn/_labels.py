@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .. import ops
 from .._dtype import int32
-from .._errors import DataError, ShapeError
+from .._errors import DataError, DTypeError, ShapeError
 from ._axis import length_along
 from ._loss import Loss, buffer
 from ._values import can_be_read
@@ -72,6 +72,9 @@ class LabelLoss(Loss):
         scores = prediction if is_last else ops.moveaxis(prediction, self.axis, -1)
         if target.dtype.is_kind("integral") and target.ndim == prediction.ndim - 1:
             return self._of_labels(scores, target, weight)
+        if target.dtype.is_kind("complex floating"):
+            msg = f"{type(self).__name__}: targets are labels or shares of classes, real numbers, not {target.dtype}"
+            raise DTypeError(msg)
         self.same_shape(prediction, target)
         target = (target if is_last else ops.moveaxis(target, self.axis, -1)).astype(prediction.dtype)
         return self.reduced(self.losses_of_distributions(scores, target), weight)

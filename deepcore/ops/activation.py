@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from .._primitive import Sample
-from .._record import composite
+from .._record import composite, kernel
 from .elementwise import AWAY_FROM_ZERO, no_slope
 
 if TYPE_CHECKING:
@@ -44,7 +44,13 @@ def sigmoid(xp: Namespace, x: Array, /) -> Any:
     return xp.exp(xp.minimum(x, 0)) / (1 + xp.exp(-xp.abs(x)))
 
 
-sigmoid.vjp(x=lambda dy, y: dy * (y * (1 - y)))
+@kernel
+def sigmoid_vjp(xp: Namespace, dy: Any, y: Any) -> Any:
+    """Return the cotangent of a sigmoid's operand."""
+    return dy * (y * (1 - y))
+
+
+sigmoid.vjp(x=lambda dy, y, xp: xp.sigmoid_vjp(dy, y))
 
 
 @composite(BEYOND_THREE)
@@ -100,7 +106,13 @@ def softmax(xp: Namespace, x: Array, /, *, axis: Axis = -1) -> Any:
     return e / xp.sum(e, axis=axis, keepdims=True)
 
 
-softmax.vjp(x=lambda dy, y, axis, xp: y * (dy - xp.sum(dy * y, axis=axis, keepdims=True)))
+@kernel
+def softmax_vjp(xp: Namespace, dy: Any, y: Any, *, axis: Axis) -> Any:
+    """Return the cotangent of a softmax's operand."""
+    return y * (dy - xp.sum(dy * y, axis=axis, keepdims=True))
+
+
+softmax.vjp(x=lambda dy, y, axis, xp: xp.softmax_vjp(dy, y, axis=axis))
 
 
 @composite(ROWS, COLUMNS)
@@ -110,4 +122,10 @@ def log_softmax(xp: Namespace, x: Array, /, *, axis: Axis = -1) -> Any:
     return shifted - xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True))
 
 
-log_softmax.vjp(x=lambda dy, y, axis, xp: dy - xp.exp(y) * xp.sum(dy, axis=axis, keepdims=True))
+@kernel
+def log_softmax_vjp(xp: Namespace, dy: Any, y: Any, *, axis: Axis) -> Any:
+    """Return the cotangent of a log-softmax's operand."""
+    return dy - xp.exp(y) * xp.sum(dy, axis=axis, keepdims=True)
+
+
+log_softmax.vjp(x=lambda dy, y, axis, xp: xp.log_softmax_vjp(dy, y, axis=axis))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from .._primitive import Sample
-from .._record import primitive
+from .._record import kernel, primitive
 from .complex_numbers import conjugate, direction, is_complex
 
 if TYPE_CHECKING:
@@ -205,7 +205,13 @@ def tanh(x: Array, /) -> Array:
     ...
 
 
-tanh.vjp(x=lambda dy, y: dy * (1 - y * y))
+@kernel
+def tanh_vjp(xp: Namespace, dy: Any, y: Any) -> Any:
+    """Return the cotangent of a hyperbolic tangent's operand."""
+    return dy * (1 - y * y)
+
+
+tanh.vjp(x=lambda dy, y, xp: xp.tanh_vjp(dy, y))
 
 
 @primitive(Sample())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .._errors import ShapeError
 from .._primitive import Sample
-from .._record import composite
+from .._record import composite, kernel
 
 if TYPE_CHECKING:
     from .._typing import Array, Namespace
@@ -38,7 +38,9 @@ def _hard_swish(dy: Any, x: Any, xp: Namespace) -> Any:
 hard_swish.vjp(x=_hard_swish)
 
 
-def _silu(dy: Any, x: Any, xp: Namespace) -> Any:
+@kernel
+def silu_vjp(xp: Namespace, dy: Any, x: Any) -> Any:
+    """Return the cotangent of a SiLU's operand."""
     s = xp.sigmoid(x)
     return dy * (s * (1 + x * (1 - s)))
 
@@ -53,7 +55,7 @@ def silu(xp: Namespace, x: Array, /) -> Any:
     return x * xp.sigmoid(x)
 
 
-silu.vjp(x=_silu)
+silu.vjp(x=lambda dy, x, xp: xp.silu_vjp(dy, x))
 
 
 def _mish_parts(x: Any, xp: Namespace) -> tuple[Any, Any, Any, Any]:
@@ -87,7 +89,9 @@ def _mish(dy: Any, x: Any, xp: Namespace) -> Any:
 mish.vjp(x=_mish)
 
 
-def _gelu(dy: Any, x: Any, xp: Namespace) -> Any:
+@kernel
+def gelu_vjp(xp: Namespace, dy: Any, x: Any) -> Any:
+    """Return the cotangent of a GELU's operand."""
     return dy * (xp.special.ndtr(x) + x * (xp.exp(x * x * -0.5) * INVERSE_ROOT_TWO_PI))
 
 
@@ -101,10 +105,12 @@ def gelu(xp: Namespace, x: Array, /) -> Any:
     return x * xp.special.ndtr(x)
 
 
-gelu.vjp(x=_gelu)
+gelu.vjp(x=lambda dy, x, xp: xp.gelu_vjp(dy, x))
 
 
-def _gelu_tanh(dy: Any, x: Any, xp: Namespace) -> Any:
+@kernel
+def gelu_tanh_vjp(xp: Namespace, dy: Any, x: Any) -> Any:
+    """Return the cotangent of the operand of the approximation of a GELU."""
     xx = x * x
     s = xp.sigmoid(x * (GELU_LINEAR + GELU_CUBIC * xx))
     return dy * (s * (1 + x * (1 - s) * (GELU_LINEAR + 3 * GELU_CUBIC * xx)))
@@ -120,7 +126,7 @@ def gelu_tanh(xp: Namespace, x: Array, /) -> Any:
     return x * xp.sigmoid(x * (GELU_LINEAR + GELU_CUBIC * (x * x)))
 
 
-gelu_tanh.vjp(x=_gelu_tanh)
+gelu_tanh.vjp(x=lambda dy, x, xp: xp.gelu_tanh_vjp(dy, x))
 
 
 def _halves(x: Any, axis: int, name: str) -> tuple[Any, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from .._primitive import Sample
-from .._record import composite
+from .._record import composite, kernel
 from .elementwise import AWAY_FROM_ZERO
 
 if TYPE_CHECKING:
@@ -32,7 +32,13 @@ def relu(xp: Namespace, x: Array, /) -> Any:
     return xp.maximum(x, 0)
 
 
-relu.vjp(x=lambda dy, y, xp: dy * xp.astype(y > 0, dy.dtype))
+@kernel
+def relu_vjp(xp: Namespace, dy: Any, y: Any) -> Any:
+    """Return the cotangent of a rectifier's operand."""
+    return dy * xp.astype(y > 0, dy.dtype)
+
+
+relu.vjp(x=lambda dy, y, xp: xp.relu_vjp(dy, y))
 
 
 def _relu_subgradient(dy: Any, x: Any, subgradient: float, xp: Namespace) -> Any:

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from .._backend import Library
-from .._errors import BackendError, ConfigError
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping, Sequence
 
-_pyplot: Any = Library("matplotlib.pyplot")
+_plot: Any = Library("deepcore.plot")  # imported when something is drawn
 UNPLOTTED: Final = ("epoch", "seconds", "samples", "samples_per_second")
 
 
@@ -55,51 +55,36 @@ class History:
         """Return the epoch in which a quantity was smallest, or largest; the first of several."""
         return (max if largest else min)(self.epochs, key=lambda epoch: epoch[name])
 
-    def plot(self, names: Sequence[str] | None = None) -> Any:
+    def plot(
+        self, names: Sequence[str] | None = None, *, log: bool = False, path: str | os.PathLike[str] | None = None
+    ) -> Any:
         """Draw what was measured over the epochs, training and validation of a quantity in one picture.
 
         Parameters
         ----------
         names
             The quantities, without ``val_``; all of them, if not given.
+        log
+            Whether the scales are logarithmic.
+        path
+            A file to save the picture in, whose ending (``.png``, ``.svg``, ``.pdf``) says in which format.
 
         Returns
         -------
         figure
-            A figure of Matplotlib, which ``figure.savefig(path)`` saves, and a notebook shows.
+            A figure of Matplotlib, with what :func:`deepcore.plot.curves` draws of each quantity side by side, which
+            ``figure.savefig(path)`` saves, and a notebook shows.
 
         Raises
         ------
         BackendError
             If Matplotlib is not installed.
         ConfigError
-            If there is no complete epoch, or a quantity was not measured.
+            If there is no complete epoch, a quantity was not measured, or the ending names no format.
+        StorageError
+            If the file cannot be written.
         """
-        known = list(dict.fromkeys(name.removeprefix("val_") for name in self.names))
-        chosen = known if names is None else list(names)
-        unknown = [name for name in chosen if name not in known]
-        if unknown:
-            msg = f"plot: {', '.join(unknown)} was not measured; there are {', '.join(known) or 'none'}"
-            raise ConfigError(msg)
-        if not chosen:
-            msg = "plot: there is nothing to draw, because no epoch is complete"
-            raise ConfigError(msg)
-        try:
-            figure, axes = _pyplot.subplots(1, len(chosen), squeeze=False, figsize=(5 * len(chosen), 3.5))
-        except ImportError as error:
-            msg = 'plots need Matplotlib; install it with: pip install "matplotlib>=3.9"'
-            raise BackendError(msg) from error
-        for axis, name in zip(axes[0], chosen, strict=True):
-            for label, key in (("training", name), ("validation", f"val_{name}")):
-                points = [(epoch["epoch"], epoch[key]) for epoch in self.epochs if key in epoch]
-                if points:
-                    axis.plot(*zip(*points, strict=True), marker="." if len(points) < 30 else "", label=label)
-            axis.set_xlabel("epoch")
-            axis.set_ylabel(name)
-            axis.legend()
-        figure.tight_layout()
-        _pyplot.close(figure)  # so that nothing but the caller holds it
-        return figure
+        return _plot.history_figure(self, names, log=log, path=path)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the epochs."""

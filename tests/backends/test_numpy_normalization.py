@@ -27,7 +27,7 @@ def small_blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     """Blocks so small that the arrays here have many, on some threads."""
     monkeypatch.setattr(blocks, "BLOCK", 40)
     monkeypatch.setattr(blocks, "PARALLEL", 1)
-    monkeypatch.setattr(blocks, "_processors", lambda: request.param)
+    monkeypatch.setattr(blocks, "num_threads", lambda: request.param)
     monkeypatch.setattr(_batch_norm, "SMALL", 1)
     return request.param
 
@@ -110,7 +110,7 @@ def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(_batch_norm, "SMALL", 1)
     found: list[list[bytes]] = []
     for threads in (1, 2, 5, 64):
-        monkeypatch.setattr(blocks, "_processors", lambda threads=threads: threads)
+        monkeypatch.setattr(blocks, "num_threads", lambda threads=threads: threads)
         found.append([x.tobytes() for x in every_kernel()])
     assert found[0] == found[1] == found[2] == found[3]
 
@@ -119,7 +119,7 @@ def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(("rows", "step"), [(10, 1), (10, 3), (3, 5), (64, 8), (65, 8)])
 def test_every_block_is_worked_on_once(rows: int, step: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "PARALLEL", 1)
-    monkeypatch.setattr(blocks, "_processors", lambda: threads)
+    monkeypatch.setattr(blocks, "num_threads", lambda: threads)
     ranges: list[tuple[int, int]] = []
     blocks.over_blocks(lambda a, b: ranges.append((a, b)), rows, step, 100)
     ranges.sort()
@@ -168,7 +168,7 @@ def noted(seen: list[str], name: str, function: Callable[..., Any]) -> Callable[
 def test_threads_after_a_fork() -> None:
     script = """
 import os, signal, time, deepcore as dc, deepcore_numpy._blocks as blocks
-blocks.BLOCK, blocks.PARALLEL, blocks._processors = 40, 1, lambda: 2
+blocks.BLOCK, blocks.PARALLEL, blocks.num_threads = 40, 1, lambda: 2
 dc.layer_norm(dc.ones((50, 8)))
 time.sleep(0.2)  # until the threads wait for more
 child = os.fork()

@@ -139,9 +139,9 @@ def test_a_chain_of_a_thousand_operations_takes_less_than_a_second() -> None:
     y = x
     for _ in range(1000):
         y = dc.sin(y)
-    start = time.perf_counter()
+    start = time.process_time()
     image = graph.draw(y)
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0
     boxes, lines = parsed(image)
     assert (len(boxes), len(lines)) == (1001, 1000)
 
@@ -149,9 +149,9 @@ def test_a_chain_of_a_thousand_operations_takes_less_than_a_second() -> None:
 def test_many_long_lines_take_less_than_a_second() -> None:
     n = 400
     edges = [(a, a + 1) for a in range(n - 1)] + [(0, a) for a in range(2, n)]
-    start = time.perf_counter()
+    start = time.process_time()
     layout([(50.0, 20.0)] * n, edges)
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0
 
 
 def test_a_tensor_is_drawn_with_values_and_gradients() -> None:

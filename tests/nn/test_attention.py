@@ -157,7 +157,9 @@ def test_masks_of_every_rank_agree() -> None:
 
 @pytest.mark.parametrize("options", [{}, {"num_kv_heads": 2}, {"rotary": nn.RotaryEncoding(2)}])
 @pytest.mark.parametrize("parts", [[1] * 7, [3, 1, 3], [7], [2, 5]])
-def test_a_cache_changes_nothing(parts: list[int], options: dict[str, Any], device: Device) -> None:
+def test_a_cache_changes_nothing(parts: list[int], options: dict[str, Any], device: Device, thrifty: bool) -> None:
+    if thrifty and parts != [3, 1, 3]:
+        pytest.skip("tested on other devices")
     layer, x = attention(device, **options), sequences(2, 7, 8, device=device)
     cache, start, found = nn.KeyValueCache(), 0, list[dc.Tensor]()
     for n in parts:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -346,16 +345,3 @@ def test_a_picture_of_the_history() -> None:
         history.plot(["f1"])
     with pytest.raises(dc.ConfigError, match="no epoch is complete"):
         History().plot()
-
-
-def test_a_picture_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
-    from deepcore.train import history as module
-
-    class Missing:
-        def __getattr__(self, name: str) -> Any:
-            raise ModuleNotFoundError(name)
-
-    monkeypatch.setattr(module, "_pyplot", Missing())
-    with pytest.raises(dc.BackendError, match="plots need Matplotlib; install it with: pip install"):
-        History([{"epoch": 1, "loss": 1.0}]).plot()
-    assert "matplotlib" not in vars(sys.modules["deepcore.train.history"])

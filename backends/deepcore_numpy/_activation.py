@@ -1,0 +1,255 @@
+"""Activation functions and their cotangents block by block, in memory that stays in the cache, on several threads.
+
+The names and the arguments are those of :mod:`deepcore.ops`, whose functions compute what is left to them: numbers of
+other types than these, arrays that are not contiguous, and softmaxes along another axis than the last.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import numpy as np
+
+from deepcore._backend import composites
+from deepcore._device import device
+from deepcore._primitive import registry
+from deepcore.ops.gated import GELU_CUBIC, GELU_LINEAR
+
+from ._blocks import over_blocks, rows_of_a_block
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from deepcore._backend import Kernels
+
+    Array: TypeAlias = NDArray[Any]
+
+DTYPES: Final = (np.dtype(np.float32), np.dtype(np.float64))
+
+PARTS: Final = 4
+"""Into how many parts a block is divided where a function makes arrays of its own: so small, they are reused."""
+
+# Each of these writes the result of one block; `spare` is an array like it, whose content means nothing.
+
+# ------------------------------------------------------------------------------------------------- element by element
+
+
+def _sigmoid(out: Array, spare: Array, x: Array) -> None:
+    np.negative(x, out)
+    with np.errstate(over="ignore"):  # 1 / (1 + infinity) is the 0 that it should be
+        np.exp(out, out)
+    np.add(out, 1, out)
+    np.divide(1, out, out)
+
+
+def _sigmoid_vjp(out: Array, spare: Array, dy: Array, y: Array) -> None:
+    np.subtract(1, y, out)
+    np.multiply(out, y, out)
+    np.multiply(out, dy, out)
+
+
+def _tanh_vjp(out: Array, spare: Array, dy: Array, y: Array) -> None:
+    np.multiply(y, y, out)
+    np.subtract(1, out, out)
+    np.multiply(out, dy, out)
+
+
+def _relu(out: Array, spare: Array, x: Array) -> None:
+    np.maximum(x, 0, out=out)
+
+
+def _relu_vjp(out: Array, spare: Array, dy: Array, y: Array) -> None:
+    positive = spare.view(np.bool_)[: y.size]
+    np.greater(y, 0, positive)
+    np.multiply(dy, positive, out)
+
+
+def _silu(out: Array, spare: Array, x: Array) -> None:
+    _sigmoid(out, spare, x)
+    np.multiply(out, x, out)
+
+
+def _silu_vjp(out: Array, spare: Array, dy: Array, x: Array) -> None:
+    _sigmoid(spare, out, x)
+    np.subtract(1, spare, out)
+    np.multiply(out, x, out)
+    np.add(out, 1, out)
+    np.multiply(out, spare, out)
+    np.multiply(out, dy, out)
+
+
+def _gelu_tanh(out: Array, spare: Array, x: Array) -> None:
+    np.multiply(x, x, spare)
+    np.multiply(spare, GELU_CUBIC, spare)
+    np.add(spare, GELU_LINEAR, spare)
+    np.multiply(spare, x, spare)
+    _sigmoid(out, spare, spare)
+    np.multiply(out, x, out)
+
+
+def _gelu_tanh_vjp(out: Array, spare: Array, dy: Array, x: Array) -> None:
+    r"""Write $\bar y s (1 + (1 - s) (u' x))$, where $s = \sigma(u)$ and $u' x = x (L + 3 C x^2) = 3u - 2Lx$."""
+    np.multiply(x, x, out)
+    np.multiply(out, GELU_CUBIC, out)
+    np.add(out, GELU_LINEAR, out)
+    np.multiply(out, x, out)  # u
+    _sigmoid(spare, spare, out)
+    np.multiply(out, 3, out)
+    np.subtract(out, x * (2 * GELU_LINEAR), out)
+    np.multiply(out, 1 - spare, out)
+    np.add(out, 1, out)
+    np.multiply(out, spare, out)
+    np.multiply(out, dy, out)
+
+
+# -------------------------------------------------------------------------------------------------------- row by row
+
+
+def _softmax(out: Array, spare: Array, x: Array) -> None:
+    np.subtract(x, np.maximum.reduce(x, axis=1, keepdims=True), out)
+    np.exp(out, out)
+    np.divide(out, np.add.reduce(out, axis=1, keepdims=True), out)
+
+
+def _softmax_vjp(out: Array, spare: Array, dy: Array, y: Array) -> None:
+    np.subtract(dy, np.vecdot(dy, y)[:, None], out)
+    np.multiply(out, y, out)
+
+
+def _log_softmax(out: Array, spare: Array, x: Array) -> None:
+    np.subtract(x, np.maximum.reduce(x, axis=1, keepdims=True), out)
+    np.exp(out, spare)
+    np.subtract(out, np.log(np.add.reduce(spare, axis=1, keepdims=True)), out)
+
+
+def _log_softmax_vjp(out: Array, spare: Array, dy: Array, y: Array) -> None:
+    np.exp(y, out)
+    np.multiply(out, np.add.reduce(dy, axis=1, keepdims=True), out)
+    np.subtract(dy, out, out)
+
+
+ELEMENTWISE: Final[dict[str, Callable[..., None]]] = {
+    "gelu_tanh": _gelu_tanh,
+    "gelu_tanh_vjp": _gelu_tanh_vjp,
+    "relu": _relu,
+    "relu_vjp": _relu_vjp,
+    "sigmoid": _sigmoid,
+    "sigmoid_vjp": _sigmoid_vjp,
+    "silu": _silu,
+    "silu_vjp": _silu_vjp,
+    "tanh_vjp": _tanh_vjp,
+}
+ROWWISE: Final[dict[str, Callable[..., None]]] = {
+    "log_softmax": _log_softmax,
+    "log_softmax_vjp": _log_softmax_vjp,
+    "softmax": _softmax,
+    "softmax_vjp": _softmax_vjp,
+}
+WHOLE: Final = ("gelu", "gelu_vjp")
+"""Functions of each element that are computed as they are written, but in blocks; special ones are, besides."""
+
+
+def _fits(x: Array, *others: Array) -> bool:
+    """Whether arrays are of one shape and one type, and each is contiguous."""
+    if x.dtype not in DTYPES or not x.flags.c_contiguous:
+        return False
+    return all(a.shape == x.shape and a.dtype == x.dtype and a.flags.c_contiguous for a in others)
+
+
+def _over(work: Callable[..., None], step: int, out: Array, operands: tuple[Array, ...]) -> None:
+    """Work on arrays of as many rows each, ``step`` of them at a time."""
+    rows, length = len(out), out[:1].size
+
+    def run(start: int, stop: int) -> None:
+        spare = np.empty_like(out[: min(step, stop - start)])
+        for i in range(start, stop, step):
+            block = slice(i, min(i + step, stop))
+            target = out[block]
+            work(target, spare[: len(target)], *[a[block] for a in operands])
+
+    over_blocks(run, rows, step, length)
+
+
+def _elementwise(
+    work: Callable[..., None],
+    plain: Callable[..., Any],
+    /,
+    *operands: Array,
+    out: Array | None = None,
+    parts: int = 1,
+) -> Any:
+    x = operands[0]
+    if not _fits(*operands) or not (out is None or _fits(x, out)):
+        return _put(plain(*operands), out)
+    result = np.empty(x.shape, x.dtype) if out is None else out
+    _over(work, rows_of_a_block(parts), result.reshape(-1), tuple([a.reshape(-1) for a in operands]))
+    return result
+
+
+def _rowwise(
+    work: Callable[..., None],
+    plain: Callable[..., Any],
+    /,
+    *operands: Array,
+    out: Array | None = None,
+    axis: Any = -1,
+) -> Any:
+    x = operands[0]
+    if x.size == 0 or axis not in (-1, x.ndim - 1) or not _fits(*operands) or not (out is None or _fits(x, out)):
+        return _put(plain(*operands, axis=axis), out)
+    result = np.empty(x.shape, x.dtype) if out is None else out
+    n = x.shape[-1]
+    _over(work, rows_of_a_block(n), result.reshape(-1, n), tuple([a.reshape(-1, n) for a in operands]))
+    return result
+
+
+def _put(result: Array, out: Array | None) -> Array:
+    if out is None:
+        return result
+    np.copyto(out, result)
+    return out
+
+
+def _write(name: str, out: Array, *operands: Array, **options: Any) -> None:
+    device("cpu").kernels[name](*operands, out=out, **options)
+
+
+WRITERS: Final = {name: partial(_write, name) for name in (*ELEMENTWISE, *ROWWISE) if name != "relu"}
+"""The functions that write into an array which is there already; a plan has the rectifier of its own."""
+
+
+def _whole(plain: Callable[..., Any], /, *operands: Array) -> Any:
+    """Compute blocks of a large array by the plain form."""
+    if operands[0].size <= rows_of_a_block(PARTS):
+        return plain(*operands)
+
+    def work(out: Array, spare: Array, *blocks: Array) -> None:
+        out[...] = plain(*blocks)
+
+    return _elementwise(work, plain, *operands, parts=PARTS)
+
+
+def _special() -> list[str]:
+    """Return the special functions of one array and nothing else, each of whose elements depends on one element."""
+    return [
+        name
+        for name, declared in registry.items()
+        if name.startswith("special.") and declared.composite and len(declared.operands) == 1
+        if not (declared.defaults or declared.outputs or declared.variadic)
+    ]
+
+
+def overrides(kernels: Kernels) -> dict[str, Any]:
+    """Return the kernels by name."""
+
+    def plain(name: str) -> Callable[..., Any]:
+        return partial(composites[name], kernels)
+
+    return {
+        **{name: partial(_elementwise, work, plain(name)) for name, work in ELEMENTWISE.items()},
+        **{name: partial(_rowwise, work, plain(name)) for name, work in ROWWISE.items()},
+        **{name: partial(_whole, plain(name)) for name in (*WHOLE, *_special())},
+    }

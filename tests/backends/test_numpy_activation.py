@@ -1,0 +1,155 @@
+"""NumPy's kernels of activation functions: in blocks, on several threads and in place, they are the plain forms."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import deepcore as dc
+import deepcore_numpy._blocks as blocks
+from deepcore import graph
+from deepcore._backend import composites
+from deepcore_numpy import _activation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KERNELS = dc.device("cpu").kernels
+TOLERANCE = {"float32": 2e-6, "float64": 4e-15}
+OF_THE_OPERAND = ("silu", "gelu", "gelu_tanh")
+"""Functions whose rule asks for the operand; that of the others asks for the result."""
+NAMES = [*_activation.ELEMENTWISE, *_activation.ROWWISE, *_activation.WHOLE, "special.erf", "special.gammaln"]
+SHAPES: list[tuple[int, ...]] = [(7,), (50, 7), (3, 64), (4, 9, 3), (0, 3), (1, 1)]
+
+
+@pytest.fixture(params=[1, 3], ids=["one thread", "three threads"])
+def small_blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Blocks so small that the arrays here have many, on some threads."""
+    monkeypatch.setattr(blocks, "BLOCK", 40)
+    monkeypatch.setattr(blocks, "PARALLEL", 1)
+    monkeypatch.setattr(blocks, "num_threads", lambda: request.param)
+    return request.param
+
+
+def plain(name: str) -> Callable[..., Any]:
+    return (lambda *a, **kw: composites[name](KERNELS, *a, **kw)) if name in composites else getattr(np, name)
+
+
+def operands_of(name: str, shape: tuple[int, ...], dtype: str) -> tuple[list[Any], dict[str, Any]]:
+    rng = np.random.default_rng(0)
+    x, dy = (rng.normal(0.0, 3.0, shape).astype(dtype) for _ in range(2))
+    options = {"axis": -1} if name in _activation.ROWWISE else {}
+    base = name.removesuffix("_vjp")
+    kept = x if base == name or base in OF_THE_OPERAND else plain(base)(x, **options)
+    found = [kept] if base == name else [dy, kept]
+    for a in found:
+        a.setflags(write=False)
+    return found, options
+
+
+def assert_plain(name: str, actual: Any, operands: list[Any], options: dict[str, Any]) -> None:
+    desired = plain(name)(*operands, **options)
+    assert (actual.dtype, actual.shape) == (desired.dtype, desired.shape)
+    tolerance = TOLERANCE[actual.dtype.name] * max(1.0, np.abs(desired).max(initial=0.0))
+    np.testing.assert_allclose(actual, desired, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", NAMES)
+def test_blocks(name: str, shape: tuple[int, ...], dtype: str, small_blocks: int) -> None:
+    operands, options = operands_of(name, shape, dtype)
+    assert_plain(name, KERNELS[name](*operands, **options), operands, options)
+    if name in _activation.WRITERS:
+        out = np.full(shape, np.nan, dtype)
+        _activation.WRITERS[name](out, *operands, **options)
+        assert_plain(name, out, operands, options)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_other_layouts_and_types_are_left_to_the_plain_form(name: str, small_blocks: int) -> None:
+    operands, options = operands_of(name, (8, 6), "float64")
+    for chosen in (
+        [a[::2] for a in operands],
+        [np.asfortranarray(a) for a in operands],
+        [np.broadcast_to(a[:1], a.shape) for a in operands],
+    ):
+        assert_plain(name, KERNELS[name](*chosen, **options), chosen, options)
+        if name in _activation.WRITERS:
+            out = np.full(chosen[0].shape[::-1], np.nan).T
+            _activation.WRITERS[name](out, *chosen, **options)
+            assert_plain(name, out, chosen, options)
+    halves = [a.astype(np.float16) for a in operands]
+    if name != "special.gammaln":
+        assert KERNELS[name](*halves, **options).dtype == np.float16
+
+
+@pytest.mark.parametrize("name", _activation.WRITERS)
+def test_a_result_of_another_layout_is_written_too(name: str, small_blocks: int) -> None:
+    operands, options = operands_of(name, (8, 6), "float64")
+    out = np.full((6, 8), np.nan).T
+    _activation.WRITERS[name](out, *operands, **options)
+    assert_plain(name, out, operands, options)
+
+
+@pytest.mark.parametrize("name", [name for name in _activation.ELEMENTWISE if name.endswith("_vjp")])
+def test_a_cotangent_may_be_broadcast(name: str, small_blocks: int) -> None:
+    (dy, kept), options = operands_of(name, (8, 6), "float64")
+    for part in (dy[0], dy[:, :1], dy[0, 0]):
+        assert_plain(name, KERNELS[name](part, kept), [part, kept], options)
+
+
+@pytest.mark.parametrize("name", _activation.ROWWISE)
+def test_another_axis_is_left_to_the_plain_form(name: str, small_blocks: int) -> None:
+    operands, _ = operands_of(name, (5, 6, 7), "float64")
+    for axis in (0, 1, 2, -1, -2, (1, 2), None):
+        assert_plain(name, KERNELS[name](*operands, axis=axis), operands, {"axis": axis})
+
+
+def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "BLOCK", 40)
+    monkeypatch.setattr(blocks, "PARALLEL", 1)
+    found: list[list[bytes]] = []
+    for threads in (1, 2, 5):
+        monkeypatch.setattr(blocks, "num_threads", lambda threads=threads: threads)
+        every = [(name, *operands_of(name, (61, 16), "float32")) for name in NAMES]
+        found.append([KERNELS[name](*operands, **options).tobytes() for name, operands, options in every])
+    assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("name", ["sigmoid", "silu", "gelu_tanh", "softmax", "log_softmax"])
+def test_values_far_out_neither_overflow_nor_warn(name: str, dtype: str, small_blocks: int) -> None:
+    x = np.linspace(-1e4, 1e4, 401, dtype=dtype).reshape(1, -1)
+    options = {"axis": -1} if name in _activation.ROWWISE else {}
+    kept = x if name in OF_THE_OPERAND else KERNELS[name](x, **options)
+    with warnings.catch_warnings(), np.errstate(all="raise", under="ignore"):
+        warnings.simplefilter("error")
+        y, dx = KERNELS[name](x, **options), KERNELS[f"{name}_vjp"](np.ones_like(x), kept, **options)
+    assert np.isfinite(y).all()
+    assert np.isfinite(dx).all()
+
+
+def test_numbers_that_are_none_stay_none(small_blocks: int) -> None:
+    x = np.asarray([np.nan, 1.0, np.inf, -np.inf], dtype=np.float32)
+    with np.errstate(invalid="ignore"):
+        for name, at_ends in {"sigmoid": (1, 0), "tanh": (1, -1), "relu": (np.inf, 0)}.items():
+            y = KERNELS[name](x)
+            assert np.isnan(y[0])
+            assert tuple(y[2:]) == at_ends
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "tanh", "relu", "silu", "gelu", "gelu_tanh", "softmax", "log_softmax"])
+def test_a_plan_writes_the_same_bits(name: str) -> None:
+    def step(x: dc.Tensor) -> dc.Tensor:
+        x = dc.asarray(x, requires_grad=True)
+        y = getattr(dc, name)(x)
+        (y * y).sum().backward()
+        assert x.grad is not None
+        return x.grad
+
+    x = dc.asarray(np.random.default_rng(0).normal(0, 2, (50, 10)).astype(np.float32))
+    assert graph.compile(step)(x).numpy().tobytes() == step(x).numpy().tobytes()
