@@ -169,7 +169,7 @@ def _recorded(shown: Shown, x: Tensor, *, moves: bool) -> Program:
     compiled = graph.compile(step_of)
     for _ in range(3):  # the first time, gradients and the optimizer's state are new
         compiled(x, y)
-    return compiled.program
+    return compiled.graph
 
 
 def _numbers(option: str, text: str) -> list[int]:
