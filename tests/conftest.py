@@ -44,6 +44,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Compiled functions are tested with NumPy's executor, whose bits are those of eager computation, and tests/fast and
+    # tests/graph test machine code. The environment can ask for that everywhere.
+    os.environ.setdefault("DEEPCORE_FAST", "0")
     # What hypothesis draws is the same in every run, and how long it takes is no mistake.
     hypothesis.settings.register_profile("deepcore", derandomize=True, database=None, deadline=None)
     hypothesis.settings.load_profile("deepcore")

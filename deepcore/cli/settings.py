@@ -56,6 +56,7 @@ class Settings:
     precision: str = "float32"
     patience: int | None = None
     compile: bool | None = None
+    threads: int | None = None
     seed: int = 0
     # what is written
     checkpoint: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as serialization
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -12,6 +13,7 @@ from rich.table import Table
 
 from .. import __version__, nn
 from .._errors import ConfigError
+from .._threads import use_threads
 from ..checkpoint import replace_file
 from . import optimizers, runs
 from . import settings as options
@@ -26,7 +28,20 @@ if TYPE_CHECKING:
 
 _DATA, _MODEL, _TRAINING, _FILES = "The data", "The model", "Training", "The run and its files"
 RESUMABLE: Final = (
-    *("epochs", "device", "compile", "save", "json", "csv", "plot", "report", "tensorboard", "quiet", "data_dir"),
+    *(
+        "epochs",
+        "device",
+        "compile",
+        "threads",
+        "save",
+        "json",
+        "csv",
+        "plot",
+        "report",
+        "tensorboard",
+        "quiet",
+        "data_dir",
+    ),
 )
 """Options that may be other ones when a run is resumed."""
 
@@ -192,6 +207,10 @@ def train(
             rich_help_panel=_TRAINING,
         ),
     ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="On how many threads to compute (one for each core).", rich_help_panel=_TRAINING),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Decides weights, order and split.", rich_help_panel=_TRAINING)] = 0,
     # ----------------------------------------------------------------------------------------------------- the files
     config: Annotated[
@@ -261,13 +280,18 @@ def train(
     run = None if settings.checkpoint is None else str(settings.checkpoint)
     settings = work.filled(settings)
     work.check_files(settings, resuming=resume is not None)
+    with nullcontext() if settings.threads is None else use_threads(settings.threads):
+        _run(settings, run, resuming=resume is not None)
+
+
+def _run(settings: Settings, run: str | None, *, resuming: bool) -> None:
     console = None if settings.quiet else output
-    training = work.prepared(settings, resuming=resume is not None, console=console)
+    training = work.prepared(settings, resuming=resuming, console=console)
     if console is not None:
         work.say_data(training)
         shape = None if settings.precision == "float64" else (1, *training.parts.facts.input_shape)
         output.print("\n" + nn.summary(training.model, shape) + "\n", markup=False)
-    history, seconds = work.fit(training, resuming=resume is not None)
+    history, seconds = work.fit(training, resuming=resuming)
     if history.interrupted:
         _say_interrupted(training, history, run)
         raise typer.Exit(130)

@@ -20,6 +20,7 @@ EXTRAS: Final = {
     "torch": "PyTorch's arrays and devices",
     "jax": "JAX's arrays and devices",
     "strict": "tests against nothing but the Array API standard",
+    "fast": "compiled functions as machine code",
     "images": "folders of images as data sets",
     "onnx": "deepcore export, and checks of what it wrote",
     "parquet": "Parquet files as data sets",

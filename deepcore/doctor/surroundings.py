@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 VARIABLES: Final = {
     "DEEPCORE_DATA": "the folder of downloaded data sets",
     "DEEPCORE_DEVICE": "the device where none is named",
+    "DEEPCORE_FAST": "whether compiled functions become machine code, 0 or 1",
     "DEEPCORE_MNIST": "the folder of MNIST for the tests",
     "DEEPCORE_THREADS": "the number of threads to compute with",
 }

@@ -13,8 +13,16 @@ from deepcore.graph.replay import replay
 
 pytest.importorskip("llvmlite", reason="llvmlite is not installed")
 
+from deepcore_llvm import NativeExecutor
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+@pytest.fixture(autouse=True)
+def fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs become machine code."""
+    monkeypatch.setenv("DEEPCORE_FAST", "1")
 
 
 @pytest.fixture(params=[1, 2, 5], ids=lambda n: f"{n}-threads")
@@ -32,8 +40,6 @@ def both() -> Callable[..., tuple[list[Any], list[Any]]]:
 
 def results(function: Callable[..., Any], *arrays: Any) -> tuple[list[Any], list[Any]]:
     """Return the results as machine code, and call by call."""
-    from deepcore_llvm import NativeExecutor
-
     with np.errstate(all="ignore"):
         program = graph.traced(function, *map(dc.asarray, arrays))
         native = NativeExecutor(program)
