@@ -19,7 +19,7 @@ from ._share import Share
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from deepcore.graph.fusion import Group
+    from deepcore.graph.group import Group
     from deepcore.graph.program import Value
 
     from ._places import Place

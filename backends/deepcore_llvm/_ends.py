@@ -16,7 +16,7 @@ from ._loops import alloca, loop
 from ._memory import LINE, TABLE, along, base, load, offset, store, widest
 
 if TYPE_CHECKING:
-    from deepcore.graph.fusion import Group
+    from deepcore.graph.group import Group
     from deepcore.graph.program import Call, Value
 
     from ._lanes import Code

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from llvmlite import ir
 
 from deepcore._tracing import Number
-from deepcore.graph.fusion import PICK, REDUCTIONS
+from deepcore.graph.group import PICK, REDUCTIONS
 from deepcore.graph.program import Value
 
 from ._arithmetic import REDUCERS, folded, reducer
@@ -30,7 +30,7 @@ from ._points import Points, result_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from deepcore.graph.fusion import Group
+    from deepcore.graph.group import Group
     from deepcore.graph.program import Call
 
     from ._lanes import Code

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from deepcore._tracing import Number
-from deepcore.graph.fusion import PICK, VIEWS
+from deepcore.graph.group import PICK, VIEWS
 from deepcore.graph.program import Value
 
 from ._arithmetic import COMPARISONS, FLOATING, LOGICAL, NUMERIC, QUESTIONS, REDUCERS

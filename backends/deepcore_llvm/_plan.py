@@ -14,7 +14,8 @@ import numpy as np
 
 from deepcore._threads import num_threads
 from deepcore._tracing import Number
-from deepcore.graph.fusion import Group, fused
+from deepcore.graph.fusion import fused
+from deepcore.graph.group import Group
 from deepcore.graph.passes import expanded
 from deepcore.graph.program import Call, Value, leaves_of
 from deepcore_numpy._layout import Layout, aligned

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from llvmlite import ir
 
-from deepcore.graph.fusion import VIEWS
+from deepcore.graph.group import VIEWS
 
 from ._arithmetic import REDUCERS, reducer
 from ._lanes import INT32, INT64, Lanes, scalar_type

@@ -6,13 +6,13 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deepcore.graph.fusion import row_major
+from deepcore.graph.group import row_major
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deepcore._typing import Shape
-    from deepcore.graph.fusion import Group
+    from deepcore.graph.group import Group
     from deepcore.graph.program import Value
 
 
