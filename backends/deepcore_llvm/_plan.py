@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from deepcore._threads import num_threads
 from deepcore._tracing import Number
 from deepcore.graph.fusion import fused
 from deepcore.graph.group import Group
@@ -92,13 +91,13 @@ class NativeExecutor(Executor):
     Attributes
     ----------
     threads
-        How many threads compute it.
+        How many threads compute it: as many as BLAS has.
     plain
         The program in terms of what there are instructions for, before calls became kernels.
     """
 
     def __init__(self, program: Program) -> None:
-        self.threads = min(num_threads(), MOST) if pool() is not None else 1
+        self.threads = 1 if pool() is None else min(program.device.backend.num_threads or 1, MOST)
         self._library: Library | None = None
         self._scratch: list[Any] = []
         self.plain = spelled_out(program)

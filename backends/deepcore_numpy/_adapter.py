@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -84,6 +85,22 @@ class NumPyBackend(Backend):
     def executor(self, program: Any) -> Any:
         native = fast_executor()
         return Executor(program) if native is None else native(program)
+
+    @property
+    def num_threads(self) -> int | None:
+        found = [pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
+        return found[0] if found else None
+
+    @cached_property
+    def _initial_threads(self) -> dict[str, int]:
+        return {pool["prefix"]: pool["num_threads"] for pool in threadpoolctl.threadpool_info()}
+
+    def set_num_threads(self, n: int | None) -> None:
+        initial = self._initial_threads
+        threadpoolctl.threadpool_limits(initial if n is None else n)
+        if numba := sys.modules.get("numba"):
+            most: int = numba.config.NUMBA_NUM_THREADS
+            numba.set_num_threads(most if n is None else min(n, most))
 
     @property
     def overrides(self) -> Mapping[str, Kernel]:

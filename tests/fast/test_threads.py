@@ -16,7 +16,12 @@ pytest.importorskip("llvmlite", reason="llvmlite is not installed")
 from deepcore_llvm._blas import blas
 from deepcore_llvm._pool import pool
 
-pytestmark = pytest.mark.skipif(pool() is None, reason="NumPy's BLAS is not OpenBLAS, or there are no POSIX threads")
+pytestmark = [
+    pytest.mark.skipif(pool() is None, reason="NumPy's BLAS is not OpenBLAS, or there are no POSIX threads"),
+    pytest.mark.filterwarnings("ignore:JAX keeps the threads"),
+    pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:.*fork:RuntimeWarning"),
+]
 
 
 def compiled() -> tuple[Any, Any, Any]:
