@@ -18,7 +18,7 @@ from deepcore.graph.group import Group
 from deepcore.graph.passes import expanded
 from deepcore.graph.program import Call, Value, leaves_of
 from deepcore_numpy._layout import Layout, aligned
-from deepcore_numpy._plan import Executor, write
+from deepcore_numpy._plan import Executor, elsewhere, write
 
 from ._code import KernelStep, Module, ProductStep
 from ._ends import scratch_bytes
@@ -115,7 +115,7 @@ class NativeExecutor(Executor):
         parts: list[list[Step] | Call] = []
         calls: list[list[Call]] = []  # of each part
         for call in self.program.calls:
-            if self.layout.is_view(call) and places.is_in_place(call.results[0]):
+            if _is_nothing(call, places):
                 continue
             step = _native(call, places)
             inside = call.parameters["group"].calls if call.operation == KERNEL else [call]
@@ -167,6 +167,14 @@ class NativeExecutor(Executor):
         form = ctypes.CFUNCTYPE(ctypes.c_int, *pointers, ctypes.c_int64, ctypes.c_void_p)
         launch = form(threads.launch)
         return [(launch, (threads.address, self.threads, address)) for address in addresses]
+
+
+def _is_nothing(call: Call, places: Places) -> bool:
+    """Whether all that a call gives is in its place already."""
+    if places.layout.is_view(call):
+        return places.is_in_place(call.results[0])
+    is_fixed = call.operation == "concat" and call.results[0] in places.layout.arrays
+    return is_fixed and not elsewhere(call, places.layout)
 
 
 def _native(call: Call, places: Places) -> Step | None:

@@ -23,7 +23,7 @@ from ._writers import REDUCTIONS, UFUNCS, WRITERS
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from deepcore.graph.program import Call, Program
+    from deepcore.graph.program import Call, Program, Value
 
 
 class Executor:
@@ -162,12 +162,19 @@ def _call(source: Source, call: Call, layout: Layout) -> None:
 
 
 def _concatenate(source: Source, call: Call, layout: Layout) -> None:
-    """Copy those parts that are not already in their place."""
+    for value, place in elsewhere(call, layout):
+        source.lines.append(f"copyto({source.constant(place, 'a')}, {source.text(value)})")
+
+
+def elsewhere(call: Call, layout: Layout) -> list[tuple[Value, Any]]:
+    """Return those parts of a concatenation that are not already in their place, each with that."""
     (out,) = (layout.arrays[value] for value in call.results)
+    found: list[tuple[Value, Any]] = []
     start = 0
     for value in call.arguments[0]:
         place = out[start : start + value.size]
         start += value.size
         array = layout.arrays.get(value)
         if array is None or array.__array_interface__["data"] != place.__array_interface__["data"]:
-            source.lines.append(f"copyto({source.constant(place, 'a')}, {source.text(value)})")
+            found.append((value, place))
+    return found

@@ -136,7 +136,7 @@ class Compiled(Generic[P, R]):
 
     def _run(self, plan: Plan, state: State, arguments: Sequence[Tensor], device: Device, *, again: bool) -> Any:
         plan.secure(again=again)
-        result, moved = plan(state.arrays(), [x._data for x in arguments], device)
+        result, moved = plan(state.arrays(as_left=again), [x._data for x in arguments], device)
         if moved or not again:
             state.leave()
             plan.watch()

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from .._tensor import make
 from ..tree import itself, tree_map
+from .replay import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from .._device import Device
     from .._tracing import Number
@@ -58,10 +59,13 @@ class Plan:
     _counts: list[int] = field(default_factory=list[int])
     _idle: list[int] = field(default_factory=list[int])
     _places: list[int] | None = None
+    _holds: Callable[[], bool] | None = None
 
     def applies(self) -> bool:
         """Whether the program is right for the numbers of the host as they are now."""
-        return not self.guards or all(condition.compute() is condition.value for condition in self.guards)
+        if self._holds is None:
+            self._holds = _holding(self.program, self.guards)
+        return self._holds()
 
     def secure(self, *, again: bool) -> None:
         """See to it that nobody holds the arrays that the next run writes to.
@@ -121,3 +125,11 @@ class Plan:
         if getattr(self.run, "writes_in_place", False):
             self._watched = [*self.run.kept, *(handle for slot in self.written for handle in slot.handles())]
             self._counts = list(map(getrefcount, self._watched))
+
+
+def _holding(program: Program, guards: list[Number]) -> Callable[[], bool]:
+    """Return a function that says whether conditions have the values that they had."""
+    source = Source(program)
+    tests = [f"{source.number(guard)} is {guard.value}" for guard in guards]
+    source.lines.append(f"return {' and '.join(tests) or 'True'}")
+    return source.function("")

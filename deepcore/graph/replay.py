@@ -63,7 +63,7 @@ class Source:
     def host(self) -> None:
         """Write what the host computes before a run: numbers, and arrays of random numbers."""
         for number in self.program.numbers():
-            self._number(number)
+            self.number(number)
         for draw in self.program.draws:
             self.lines.append(f"seed, draw = {self.constant(draw.generator, 'g')}._next()")
             for value, produce in draw.arrays:
@@ -77,12 +77,12 @@ class Source:
         drawn = [value for draw in self.program.draws for value, _ in draw.arrays]
         self.lines += [f"{self.names[value]} = arrays[{i}]" for i, value in enumerate(drawn)]
 
-    def _number(self, x: Any) -> str:
+    def number(self, x: Any) -> str:
         """Return the name of a number, and write the line that computes it where there is none yet."""
         if not isinstance(x, Number):
             return self.constant(x)
         if id(x) not in self._numbers:
-            operands = ", ".join(map(self._number, x.operands))
+            operands = ", ".join(map(self.number, x.operands))
             self._numbers[id(x)] = f"n{len(self._numbers)}"
             self.lines.append(f"{self._numbers[id(x)]} = {self.constant(x.function, 'f')}({operands})")
         return self._numbers[id(x)]

@@ -67,7 +67,9 @@ class State:
         self._edges: list[tuple[Any, Any, Any]] = []  # what leads to what: a container, a key and an object in it
         self._is_connected: Callable[[], bool] | None = None
         self._left: list[Any] | None = None
+        self._watched: list[tuple[Callable[[], Any], Any]] = []  # what reads each slot, and what was there
         self._places: list[Slot] | None = None
+        self._arrays_left: list[Any] | None = None
         for root in roots:
             self._find(root, "")
         for tensor, name in self._tensors.values():
@@ -110,8 +112,16 @@ class State:
 
     # ------------------------------------------------------------------------------------------------ from run to run
 
-    def arrays(self) -> list[Any]:
-        """Return the arrays in the slots, in order."""
+    def arrays(self, *, as_left: bool = False) -> list[Any]:
+        """Return the arrays in the slots, in order.
+
+        Parameters
+        ----------
+        as_left
+            Whether it is known that they are those that were remembered.
+        """
+        if as_left and self._arrays_left is not None:
+            return self._arrays_left
         return [slot.get() for slot in self._array_slots()]
 
     def _array_slots(self) -> list[Slot]:
@@ -122,6 +132,9 @@ class State:
     def leave(self) -> None:
         """Remember the state as it is now."""
         self._left = [slot.get() for slot in self.slots]
+        pairs = zip(self.slots, self._left, strict=True)
+        self._watched = [(slot.get, x) for slot, x in pairs]
+        self._arrays_left = self.arrays()
 
     def is_as_left(self) -> bool:
         """Whether everything is as it was remembered: what leads to the state, and the arrays in it."""
@@ -131,8 +144,8 @@ class State:
             self._is_connected = _connection(self._edges)
         if not self._is_connected():
             return False
-        for slot, left in zip(self.slots, self._left, strict=True):
-            now = slot.get()
+        for get, left in self._watched:
+            now = get()
             if now is not left and not isinstance(now, (int, float)):
                 return False
         return True
