@@ -109,6 +109,10 @@ class Rounds(Generic[K]):
         The computations, by name or whatever tells them apart.
     sample_seconds
         How long a sample is at least: a computation that is shorter is repeated, and the sample is its mean.
+    pause_seconds
+        How long to wait before a sample. Threads of most libraries go on looking for work when theirs is done, those of
+        OpenBLAS for a tenth of a second, and would take the cores from whoever comes next. What comes next is then run
+        for a while before it is timed.
     seed
         Of the order.
 
@@ -120,9 +124,17 @@ class Rounds(Generic[K]):
     [('sum', 5)]
     """
 
-    def __init__(self, timers: Mapping[K, Timer], *, sample_seconds: float = 0.02, seed: int = 0) -> None:
+    def __init__(
+        self,
+        timers: Mapping[K, Timer],
+        *,
+        sample_seconds: float = 0.02,
+        pause_seconds: float = 0.0,
+        seed: int = 0,
+    ) -> None:
         self._timers = dict(timers)
         self._least = max(sample_seconds, RESOLUTIONS * time.get_clock_info("perf_counter").resolution)
+        self._pause = pause_seconds
         self._order = random.Random(seed)
         self._seconds: dict[K, list[float]] = {name: [] for name in timers}
         self.repeats: dict[K, int] = {}
@@ -154,12 +166,20 @@ class Rounds(Generic[K]):
             for i in range(rounds):
                 names = list(self._timers)
                 self._order.shuffle(names)
-                found = {name: self._timers[name](self.repeats[name]) / self.repeats[name] for name in names}
+                found = {name: self._sample(name) for name in names}
                 for name, seconds in found.items():
                     self._seconds[name].append(seconds)
                 yield i
         finally:
             gc.unfreeze()
+
+    def _sample(self, name: K) -> float:
+        """Return how many seconds a computation takes."""
+        seconds, repeats = self._timers[name], self.repeats[name]
+        if self._pause:
+            time.sleep(self._pause)
+            seconds(-(-repeats // 2))
+        return seconds(repeats) / repeats
 
     def timings(self) -> dict[K, Timing]:
         """Return what was measured so far; nothing before the first round is complete."""

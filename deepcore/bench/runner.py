@@ -59,6 +59,11 @@ class Settings:
         """How long a sample is at least."""
         return 0.001 if self.quick else 0.02
 
+    @property
+    def pause_seconds(self) -> float:
+        """How long to wait before a sample."""
+        return 0.0 if self.quick else 0.15
+
     def described(self) -> dict[str, Any]:
         """Return them as they go into a report."""
         return {
@@ -106,7 +111,7 @@ def run(
 
 def measure(case: Case, settings: Settings, report: Report, load: ForeignLoad) -> list[Result]:
     """Time a case, and add what came out to the report, even if it is interrupted."""
-    rounds = Rounds(case.timers, sample_seconds=settings.sample_seconds)
+    rounds = Rounds(case.timers, sample_seconds=settings.sample_seconds, pause_seconds=settings.pause_seconds)
     own = ForeignLoad()
     own.helpers = load.helpers
     found: list[Result] = []
