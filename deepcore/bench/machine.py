@@ -18,7 +18,7 @@ from .._version import __version__
 threadpoolctl: Any = Library("threadpoolctl")
 
 DISTRIBUTIONS: Final = (
-    *("numpy", "array-api-compat", "numba", "scipy", "threadpoolctl"),
+    *("numpy", "array-api-compat", "llvmlite", "scipy", "threadpoolctl"),
     *("torch", "jax", "jaxlib", "scikit-learn", "cupy-cuda12x", "cupy-cuda13x"),
 )
 THREAD_VARIABLES: Final = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
