@@ -19,7 +19,18 @@ from .parts import again, prepare, preprocessed
 from .reporting import write_report
 from .runs import CLASSIFICATION
 from .settings import widths
-from .using import opened, trainer_of
+from .using import (
+    DataFolder,
+    DeviceOption,
+    RunOrWeights,
+    SnapshotOption,
+    WeightsActivation,
+    WeightsConfig,
+    WeightsHidden,
+    WeightsModel,
+    opened,
+    trainer_of,
+)
 
 if TYPE_CHECKING:
     from ..data import Dataset
@@ -31,7 +42,7 @@ MOST_SHOWN: Final = 20
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="Folder of a run, or file of weights.")],
+    run: RunOrWeights,
     data: Annotated[
         str | None,
         typer.Option(
@@ -39,21 +50,17 @@ def evaluate(
             "that it was trained with (digits)."
         ),
     ] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Folder of the files of a data set that is downloaded.")] = None,
+    data_dir: DataFolder = None,
     part: Annotated[
         str | None, typer.Option(help=f"Part of the run's own data: {', '.join(PARTS)}. Default: test.")
     ] = None,
-    snapshot: Annotated[
-        str | None, typer.Option(help="best or last. Default: the best by validation, else the last.")
-    ] = None,
-    device: Annotated[str | None, typer.Option(help="Device. Default: DEEPCORE_DEVICE, else cpu.")] = None,
+    snapshot: SnapshotOption = None,
+    device: DeviceOption = None,
     report: Annotated[Path | None, typer.Option(help="File for a report, as a page of HTML; needs Matplotlib.")] = None,
-    weights_config: Annotated[
-        Path | None, typer.Option("--config", help="For a file of weights: TOML file of the options of its training.")
-    ] = None,
-    model: Annotated[str | None, typer.Option(help="For a file of weights: its model (mlp).")] = None,
-    hidden: Annotated[str | None, typer.Option(help="For a file of weights: its hidden layers.")] = None,
-    activation: Annotated[str | None, typer.Option(help="For a file of weights: its activation.")] = None,
+    weights_config: WeightsConfig = None,
+    model: WeightsModel = None,
+    hidden: WeightsHidden = None,
+    activation: WeightsActivation = None,
     json: Annotated[
         Path | None, typer.Option(help="File for the metrics, with the confusion matrix, as JSON; - for stdout.")
     ] = None,

@@ -18,6 +18,7 @@ from ..checkpoint import check_writable, replace_file, save_weights
 from ..onnx.model import OPSETS
 from .console import errors, output
 from .runs import CLASSIFICATION, Run, open_run
+from .using import SnapshotOption, check_snapshot
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,9 +52,7 @@ def export(
     probabilities: Annotated[
         bool, typer.Option("--probabilities", "-p", help="Give the probability of every class, and not its score.")
     ] = False,
-    snapshot: Annotated[
-        str | None, typer.Option(help="best or last. Default: the best by validation, else the last.")
-    ] = None,
+    snapshot: SnapshotOption = None,
     check: Annotated[
         bool | None,
         typer.Option("--check/--no-check", help="Run the file by onnxruntime and compare (yes, if it is installed)."),
@@ -72,9 +71,7 @@ def export(
 
       deepcore export runs/digits --weights digits.safetensors
     """
-    if snapshot not in (None, "best", "last"):
-        msg = f"unknown snapshot {snapshot!r}; the known ones are best, last"
-        raise ConfigError(msg)
+    check_snapshot(snapshot)
     target = DEFAULT if result is None and weights is None else result
     for path in (target, weights):
         if path is not None:

@@ -23,7 +23,18 @@ from .console import errors
 from .named import named
 from .runs import CLASSIFICATION
 from .settings import widths
-from .using import opened, trainer_of
+from .using import (
+    DataFolder,
+    DeviceOption,
+    RunOrWeights,
+    SnapshotOption,
+    WeightsActivation,
+    WeightsConfig,
+    WeightsHidden,
+    WeightsModel,
+    opened,
+    trainer_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -37,7 +48,7 @@ OUTPUTS: Final = (".csv", ".tsv", ".npz", ".npy")
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(help="Folder of a run, or file of weights.")],
+    run: RunOrWeights,
     source: Annotated[
         str,
         typer.Argument(
@@ -52,20 +63,16 @@ def predict(
     probabilities: Annotated[
         bool, typer.Option("--probabilities", "-p", help="Add the probability of every class.")
     ] = False,
-    snapshot: Annotated[
-        str | None, typer.Option(help="best or last. Default: the best by validation, else the last.")
-    ] = None,
-    device: Annotated[str | None, typer.Option(help="Device. Default: DEEPCORE_DEVICE, else cpu.")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Folder of the files of a data set that is downloaded.")] = None,
+    snapshot: SnapshotOption = None,
+    device: DeviceOption = None,
+    data_dir: DataFolder = None,
     trained_with: Annotated[
         str | None, typer.Option("--data", help="For a file of weights: the data that it was trained with (digits).")
     ] = None,
-    weights_config: Annotated[
-        Path | None, typer.Option("--config", help="For a file of weights: TOML file of the options of its training.")
-    ] = None,
-    model: Annotated[str | None, typer.Option(help="For a file of weights: its model (mlp).")] = None,
-    hidden: Annotated[str | None, typer.Option(help="For a file of weights: its hidden layers.")] = None,
-    activation: Annotated[str | None, typer.Option(help="For a file of weights: its activation.")] = None,
+    weights_config: WeightsConfig = None,
+    model: WeightsModel = None,
+    hidden: WeightsHidden = None,
+    activation: WeightsActivation = None,
 ) -> None:
     """Predict classes or numbers for new samples, with what was done to the inputs in training.
 

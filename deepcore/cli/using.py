@@ -1,10 +1,12 @@
-"""What evaluation and prediction have in common: a run or a file of weights, and its model on a device."""
+"""What evaluation and prediction have in common: options, a run or a file of weights, and its model on a device."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
+
+import typer
 
 from .. import optim
 from .._device import device as find_device
@@ -22,6 +24,34 @@ if TYPE_CHECKING:
     from .runs import Run
 
 SNAPSHOTS: Final = ("best", "last")
+
+RunOrWeights: TypeAlias = Annotated[Path, typer.Argument(help="Folder of a run, or file of weights.")]
+SnapshotOption: TypeAlias = Annotated[
+    str | None, typer.Option(help="best or last. Default: the best by validation, else the last.")
+]
+DeviceOption: TypeAlias = Annotated[str | None, typer.Option(help="Device. Default: DEEPCORE_DEVICE, else cpu.")]
+DataFolder: TypeAlias = Annotated[
+    Path | None, typer.Option(help="Folder of the files of a data set that is downloaded.")
+]
+WeightsConfig: TypeAlias = Annotated[
+    Path | None, typer.Option("--config", help="For a file of weights: TOML file of the options of its training.")
+]
+WeightsModel: TypeAlias = Annotated[str | None, typer.Option(help="For a file of weights: its model (mlp).")]
+WeightsHidden: TypeAlias = Annotated[str | None, typer.Option(help="For a file of weights: its hidden layers.")]
+WeightsActivation: TypeAlias = Annotated[str | None, typer.Option(help="For a file of weights: its activation.")]
+
+
+def check_snapshot(snapshot: str | None) -> None:
+    """See to it that a snapshot is one that there may be.
+
+    Raises
+    ------
+    ConfigError
+        If it is not.
+    """
+    if snapshot is not None and snapshot not in SNAPSHOTS:
+        msg = f"unknown snapshot {snapshot!r}; the known ones are {', '.join(SNAPSHOTS)}"
+        raise ConfigError(msg)
 
 
 def opened(path: Path, *, config: Path | None, given: Mapping[str, Any]) -> Run:
@@ -68,9 +98,7 @@ def trainer_of(run: Run, *, device: str | None = None, snapshot: str | None = No
     ConfigError
         For a snapshot that there is not.
     """
-    if snapshot is not None and snapshot not in SNAPSHOTS:
-        msg = f"unknown snapshot {snapshot!r}; the known ones are {', '.join(SNAPSHOTS)}"
-        raise ConfigError(msg)
+    check_snapshot(snapshot)
     model = run.model(snapshot).to(find_device(device))
     precision = "float32" if run.config.precision == "float64" else run.config.precision
     return Trainer(
