@@ -12,6 +12,7 @@ import deepcore as dc
 pytest.importorskip("llvmlite", reason="llvmlite is not installed")
 
 from deepcore_llvm import _compiler
+from deepcore_numpy import _fast
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,3 +62,22 @@ def test_machine_code_is_chosen_by_the_environment(monkeypatch: pytest.MonkeyPat
     f.plans.clear()
     with pytest.raises(dc.ConfigError, match="DEEPCORE_FAST is 0 or 1, not 'yes'"):
         f(dc.ones(3))
+
+
+@pytest.mark.parametrize("found", ["0.44.0", "1.dev", None])
+def test_what_is_too_old_is_passed_over_or_named(found: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(name: str) -> str:
+        if found is None:
+            raise _fast.PackageNotFoundError(name)
+        return found
+
+    monkeypatch.setattr(_fast, "version", version)
+    _fast._is_there.cache_clear()
+    try:
+        monkeypatch.delenv("DEEPCORE_FAST")
+        assert _fast.fast_executor() is None
+        monkeypatch.setenv("DEEPCORE_FAST", "1")
+        with pytest.raises(dc.BackendError, match=r"DEEPCORE_FAST=1 needs llvmlite 0\.45 or newer; .*\[fast\]"):
+            _fast.fast_executor()
+    finally:
+        _fast._is_there.cache_clear()
