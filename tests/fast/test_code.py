@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -68,7 +69,7 @@ def test_machine_code_is_chosen_by_the_environment(monkeypatch: pytest.MonkeyPat
 def test_what_is_too_old_is_passed_over_or_named(found: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     def version(name: str) -> str:
         if found is None:
-            raise _fast.PackageNotFoundError(name)
+            raise PackageNotFoundError(name)
         return found
 
     monkeypatch.setattr(_fast, "version", version)
