@@ -86,7 +86,8 @@ def picture(draw: Callable[[Any], Any], size: tuple[float, float], alt: str, cap
         figure = figures.Figure(figsize=size, layout="constrained")
         draw(figure.add_subplot())
         file = io.BytesIO()
-        figure.savefig(file, format="svg", metadata=_NO_METADATA)
+        # The layout does not know how wide axes of a fixed aspect will be, and would cut their labels.
+        figure.savefig(file, format="svg", bbox_inches="tight", metadata=_NO_METADATA)
     below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     return f"<figure>{inlined(file.getvalue().decode(), alt)}{below}</figure>"
 
