@@ -194,7 +194,6 @@ def explained(program: Program, inputs: Sequence[Raw], run: Any = None, *, runs:
     """
     apart = _apart(program)
     device, backend = program.device, program.device.backend
-    roofline = measured(device)
     profile = getattr(run, "profile", None)
     if profile is not None:
         parts: list[tuple[Sequence[Call], float | None]] = list(profile(apart, inputs, runs))
@@ -205,6 +204,7 @@ def explained(program: Program, inputs: Sequence[Raw], run: Any = None, *, runs:
     again = backend.executor(apart) or replay(apart)
     again(inputs)
     seconds = timed(lambda: again(inputs), backend.synchronize, runs)
+    roofline = measured(device)  # last: threads of BLAS go on looking for work for a while, on cores that are wanted
     program = getattr(run, "plain", program)  # whose calls the parts are of
     read = _read(program)
     kernels = [
