@@ -235,6 +235,11 @@ class Backend(ABC):
         """On how many threads of the host it computes; None where it does not tell."""
         return None
 
+    @cached_property
+    def initial_threads(self) -> Any:
+        """On how many threads it computed when this was asked for first, in words of its own."""
+        return self.num_threads
+
     def set_num_threads(self, n: int | None) -> None:
         """Compute on so many threads of the host, or on as many as at first where None is given.
 

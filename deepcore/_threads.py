@@ -73,9 +73,11 @@ def set_num_threads(n: SupportsIndex | None, /) -> None:
         If JAX has begun with another number.
     """
     _chosen[0] = None if n is None else _checked(n, "a number of threads")
-    for backend in known_backends():
-        if backend.module in sys.modules:
-            backend.set_num_threads(_wanted())
+    loaded = [backend for backend in known_backends() if backend.module in sys.modules]
+    for backend in loaded:
+        _ = backend.initial_threads  # of all of them first: they may share the threads of OpenMP
+    for backend in loaded:
+        backend.set_num_threads(_wanted())
 
 
 @contextmanager
@@ -116,6 +118,7 @@ def tell(backend: Backend) -> None:
     """Let a backend of which a device is used for the first time know the number, where there is one."""
     n = _wanted()
     if n is not None:
+        _ = backend.initial_threads
         backend.set_num_threads(n)
 
 

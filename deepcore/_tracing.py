@@ -86,6 +86,10 @@ class Number:
         self.operands = operands
         self.value = function(*map(value_of, operands)) if value is None else value
 
+    def compute(self) -> Any:
+        """Compute it anew."""
+        return self.function(*[x.compute() if isinstance(x, Number) else x for x in self.operands])
+
     def map(self, function: Callable[[Any], Any]) -> Number:
         """Return what a function makes of it."""
         return Number(function, (self,))

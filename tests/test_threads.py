@@ -120,6 +120,21 @@ def test_the_variable_holds_from_the_beginning(monkeypatch: pytest.MonkeyPatch) 
     subprocess.run([sys.executable, "-c", BEGINNING], check=True)
 
 
+TORCH_RETURNS = """
+import deepcore, torch
+before = torch.get_num_threads()
+x = deepcore.ones(2, device="torch:cpu")
+with deepcore.use_threads(before + 1):
+    assert torch.get_num_threads() == before + 1
+assert torch.get_num_threads() == before
+"""
+
+
+def test_pytorch_has_its_threads_again_although_it_shares_them() -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    subprocess.run([sys.executable, "-c", TORCH_RETURNS], check=True)
+
+
 JAX_BEGINS = """
 import deepcore, os, warnings
 warnings.simplefilter("error")

@@ -92,11 +92,11 @@ class NumPyBackend(Backend):
         return found[0] if found else None
 
     @cached_property
-    def _initial_threads(self) -> dict[str, int]:
+    def initial_threads(self) -> dict[str, int]:
         return {pool["prefix"]: pool["num_threads"] for pool in threadpoolctl.threadpool_info()}
 
     def set_num_threads(self, n: int | None) -> None:
-        initial = self._initial_threads
+        initial = self.initial_threads
         threadpoolctl.threadpool_limits(initial if n is None else n)
         if numba := sys.modules.get("numba"):
             most: int = numba.config.NUMBA_NUM_THREADS

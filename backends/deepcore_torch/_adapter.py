@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import ml_dtypes
@@ -94,12 +93,8 @@ class TorchBackend(Backend):
     def num_threads(self) -> int | None:
         return torch.get_num_threads()
 
-    @cached_property
-    def _initial_threads(self) -> int:
-        return torch.get_num_threads()
-
     def set_num_threads(self, n: int | None) -> None:
-        initial = self._initial_threads
+        initial: int = self.initial_threads
         torch.set_num_threads(initial if n is None else n)
 
     def memory_in_use(self) -> int | None:
