@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -76,11 +77,9 @@ class NativeLayout(Layout):
     def _is_written(self, call: Call) -> bool:
         return call.operation == KERNEL or super()._is_written(call)
 
-    def _may_overwrite(self, call: Call, result: Value, operand: Value) -> bool:
+    def _writes_over(self, call: Call, result: Value, operand: Value) -> bool:
         if call.operation != KERNEL:
-            return super()._may_overwrite(call, result, operand)
-        if any(x is not operand and self._root(x) is operand for x in call.operands()):
-            return False
+            return super()._writes_over(call, result, operand)
         group: Group = call.parameters["group"]
         return operand in group.inputs and group.may_overwrite(result, operand)
 
@@ -106,8 +105,8 @@ class NativeExecutor(Executor):
     def _layout(self) -> Layout:
         return NativeLayout(self.program)
 
-    def _write(self, source: Source, note: Callable[[list[Call]], None] | None) -> None:
-        """Write the lines of the calls: one line for all in a row that are native, and one for each other."""
+    def _parts(self, source: Source, *, apart: bool) -> list[tuple[list[Call], Callable[[], None]]]:
+        """Return the parts: all native calls in a row, which are one line, or each by itself, and every other call."""
         places = Places(self.layout)
         numbers: dict[int, int] = {}
         scratch: dict[int, int] = {}
@@ -129,25 +128,19 @@ class NativeExecutor(Executor):
             if isinstance(step, KernelStep) and step.group.ends:
                 self._scratch.append(aligned(scratch_bytes(step.group) * self.threads))
                 scratch[id(step.group)] = places.add(self._scratch[-1].ctypes.data)
-            if parts and isinstance(parts[-1], list) and note is None:
+            if parts and isinstance(parts[-1], list) and not apart:
                 parts[-1].append(step)
+                calls[-1] += inside
             else:
                 parts.append([step])
-                calls.append(inside)
+                calls.append([*inside])
         lines = _Lines(source, self.layout, places, parts)
         lines.begin(numbers)
-        runs = self._runs([part for part in parts if isinstance(part, list)], Module(places.of, numbers, scratch))
-        ticks = [] if note is None else ["mark()"]
-        source.lines += ticks
-        for part, inside in zip(parts, calls, strict=True):
-            before = len(source.lines)
-            if isinstance(part, list):
-                lines.run(*runs.pop(0))
-            else:
-                lines.call(part)
-            if note is not None and len(source.lines) > before:
-                note(inside)
-                source.lines += ticks
+        runs = iter(self._runs([part for part in parts if isinstance(part, list)], Module(places.of, numbers, scratch)))
+        writers = [
+            partial(lines.run, *next(runs)) if isinstance(part, list) else partial(lines.call, part) for part in parts
+        ]
+        return list(zip(calls, writers, strict=True))
 
     def _runs(self, parts: list[list[Step]], module: Module) -> list[tuple[Callable[..., int], Sequence[int]]]:
         """Return a function of Python for each part, and what it is given besides the table and the numbers."""

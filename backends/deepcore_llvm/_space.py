@@ -6,7 +6,7 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deepcore.graph.group import row_major
+from deepcore.graph.group import offset_of, row_major
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,7 +61,9 @@ def space(group: Group, memory: Mapping[Value, tuple[int, ...]]) -> Space | None
             shape.append(length // inside)
             factors.append((axis, inside))
     patterns = {value: tuple(pattern[axis] * n for axis, n in factors) for value, pattern in group.patterns.items()}
-    strides = {value: _strides(value, patterns[value], memory[value]) for value in memory}
+    strides = {
+        value: tuple(offset_of(step, value.shape, own) for step in patterns[value]) for value, own in memory.items()
+    }
     n_outer = sum(axis < len(group.shape) - group.columns for axis, _ in factors)
     if not group.columns:
         n_outer = max(len(shape) - 1, 0)
@@ -90,14 +92,3 @@ def _apart(value: Value, strides: tuple[int, ...]) -> list[int]:
     """Return the strides, in a value's own elements, at which it is not in memory as if its axes were one."""
     axes = [(n, own, step) for n, own, step in zip(value.shape, row_major(value.shape), strides, strict=True) if n != 1]
     return [own for (_, own, step), (n, _, inner) in itertools.pairwise(axes) if step != n * inner]
-
-
-def _strides(value: Value, pattern: tuple[int, ...], memory: tuple[int, ...]) -> tuple[int, ...]:
-    found: list[int] = []
-    for step in pattern:
-        rest, stride = step, 0
-        for own, inside in zip(row_major(value.shape), memory, strict=True):
-            stride += rest // own * inside
-            rest %= own
-        found.append(stride)
-    return tuple(found)

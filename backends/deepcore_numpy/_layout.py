@@ -140,6 +140,10 @@ class Layout:
         """Whether a call may write a result over an operand, of which it reads no other view."""
         if any(x is not operand and self._root(x) is operand for x in call.operands()):
             return False
+        return self._writes_over(call, result, operand)
+
+    def _writes_over(self, call: Call, result: Value, operand: Value) -> bool:
+        """Whether a call has read each element of an operand when it writes the result's in its place."""
         if call.operation in UFUNCS:
             return result.shape == operand.shape
         places = OVERWRITTEN.get(call.operation, {})

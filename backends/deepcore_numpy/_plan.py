@@ -8,6 +8,7 @@ these are computed in the first place. What is left to do in a run is a line of 
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 from statistics import median
 from time import perf_counter
@@ -96,7 +97,15 @@ class Executor:
         program, layout = self.program, self.layout
         source = Source(program, layout.arrays)
         source.begin()
-        self._write(source, note)
+        parts = self._parts(source, apart=note is not None)
+        ticks = [] if note is None else ["mark()"]
+        source.lines += ticks
+        for calls, write_part in parts:
+            before = len(source.lines)
+            write_part()
+            if note is not None and len(source.lines) > before:  # what is in its place already costs nothing
+                note(calls)
+                source.lines += ticks
         kept = layout.outputs
         moved = {i: home for i, home in kept.items() if layout.arrays.get(program.outputs[i]) is not home}
         for i in moved:  # all are read before one is written: two may change places
@@ -109,18 +118,22 @@ class Executor:
         source.lines.append(f"return [{', '.join([*texts, *map(source.text, program.left)])}]")
         return source.function("inputs", copyto=np.copyto, copied=np.array, mark=mark)
 
-    def _write(self, source: Source, note: Callable[[list[Call]], None] | None) -> None:
-        """Write the lines of the calls, and between them those that tell the time, if they are to be timed."""
+    def _parts(self, source: Source, *, apart: bool) -> list[tuple[list[Call], Callable[[], None]]]:
+        """Return the parts of the program, in order: the calls of each, and what writes its lines.
+
+        Parameters
+        ----------
+        source
+            Where the lines go. What is needed before all parts is written now.
+        apart
+            Whether parts that could be one are wanted by themselves.
+        """
         layout = self.layout
-        ticks = [] if note is None else ["mark()"]
-        source.lines += ticks
-        for call in self.program.calls:
-            if not all(value in layout.arrays and layout.is_view(call) for value in call.results):
-                before = len(source.lines)
-                write(source, call, layout)
-                if note is not None and len(source.lines) > before:  # what is in its place already costs nothing
-                    note([call])
-                    source.lines += ticks
+        return [
+            ([call], partial(write, source, call, layout))
+            for call in self.program.calls
+            if not all(value in layout.arrays and layout.is_view(call) for value in call.results)
+        ]
 
 
 def write(source: Source, call: Call, layout: Layout) -> None:

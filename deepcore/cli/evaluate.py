@@ -13,24 +13,13 @@ from .. import __version__
 from .._errors import ConfigError
 from ..checkpoint import check_writable, replace_file
 from ..metrics import ConfusionMatrix
+from . import using
 from .console import output
 from .measures import shown
 from .parts import again, prepare, preprocessed
 from .reporting import write_report
 from .runs import CLASSIFICATION
 from .settings import widths
-from .using import (
-    DataFolder,
-    DeviceOption,
-    RunOrWeights,
-    SnapshotOption,
-    WeightsActivation,
-    WeightsConfig,
-    WeightsHidden,
-    WeightsModel,
-    opened,
-    trainer_of,
-)
 
 if TYPE_CHECKING:
     from ..data import Dataset
@@ -42,7 +31,7 @@ MOST_SHOWN: Final = 20
 
 
 def evaluate(
-    run: RunOrWeights,
+    run: using.RunOrWeights,
     data: Annotated[
         str | None,
         typer.Option(
@@ -50,17 +39,17 @@ def evaluate(
             "that it was trained with (digits)."
         ),
     ] = None,
-    data_dir: DataFolder = None,
+    data_dir: using.DataFolder = None,
     part: Annotated[
         str | None, typer.Option(help=f"Part of the run's own data: {', '.join(PARTS)}. Default: test.")
     ] = None,
-    snapshot: SnapshotOption = None,
-    device: DeviceOption = None,
+    snapshot: using.SnapshotOption = None,
+    device: using.DeviceOption = None,
     report: Annotated[Path | None, typer.Option(help="File for a report, as a page of HTML; needs Matplotlib.")] = None,
-    weights_config: WeightsConfig = None,
-    model: WeightsModel = None,
-    hidden: WeightsHidden = None,
-    activation: WeightsActivation = None,
+    weights_config: using.WeightsConfig = None,
+    model: using.WeightsModel = None,
+    hidden: using.WeightsHidden = None,
+    activation: using.WeightsActivation = None,
     json: Annotated[
         Path | None, typer.Option(help="File for the metrics, with the confusion matrix, as JSON; - for stdout.")
     ] = None,
@@ -86,9 +75,9 @@ def evaluate(
     given = {"model": model, "hidden": widths(hidden), "activation": activation}
     if run.is_file() and weights_config is None:
         given["data"], data = data, None
-    found = opened(run, config=weights_config, given={**given, "data_dir": None if data_dir is None else str(data_dir)})
+    found = using.opened(run, config=weights_config, given={**given, "data_dir": data_dir})
     dataset = _samples(found, data, part)
-    trainer = trainer_of(found, device=device, snapshot=snapshot)
+    trainer = using.trainer_of(found, device=device, snapshot=snapshot)
     matrix = ConfusionMatrix(len(found.classes)) if found.facts.task == CLASSIFICATION else None
     if matrix is not None:
         trainer.metrics.append(matrix)

@@ -18,23 +18,11 @@ from .._errors import ConfigError, DataError, StorageError
 from ..checkpoint import check_writable, replace_file
 from ..data.images import SUFFIXES as IMAGES
 from ..data.images import ImageRows
-from . import sources
+from . import sources, using
 from .console import errors
 from .named import named
 from .runs import CLASSIFICATION
 from .settings import widths
-from .using import (
-    DataFolder,
-    DeviceOption,
-    RunOrWeights,
-    SnapshotOption,
-    WeightsActivation,
-    WeightsConfig,
-    WeightsHidden,
-    WeightsModel,
-    opened,
-    trainer_of,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -48,7 +36,7 @@ OUTPUTS: Final = (".csv", ".tsv", ".npz", ".npy")
 
 
 def predict(
-    run: RunOrWeights,
+    run: using.RunOrWeights,
     source: Annotated[
         str,
         typer.Argument(
@@ -63,16 +51,16 @@ def predict(
     probabilities: Annotated[
         bool, typer.Option("--probabilities", "-p", help="Add the probability of every class.")
     ] = False,
-    snapshot: SnapshotOption = None,
-    device: DeviceOption = None,
-    data_dir: DataFolder = None,
+    snapshot: using.SnapshotOption = None,
+    device: using.DeviceOption = None,
+    data_dir: using.DataFolder = None,
     trained_with: Annotated[
         str | None, typer.Option("--data", help="For a file of weights: the data that it was trained with (digits).")
     ] = None,
-    weights_config: WeightsConfig = None,
-    model: WeightsModel = None,
-    hidden: WeightsHidden = None,
-    activation: WeightsActivation = None,
+    weights_config: using.WeightsConfig = None,
+    model: using.WeightsModel = None,
+    hidden: using.WeightsHidden = None,
+    activation: using.WeightsActivation = None,
 ) -> None:
     """Predict classes or numbers for new samples, with what was done to the inputs in training.
 
@@ -87,7 +75,7 @@ def predict(
       cut -d, -f2- new-houses.csv | deepcore predict runs/houses > prices.csv
     """
     given = {"data": trained_with, "model": model, "hidden": widths(hidden), "activation": activation}
-    found = opened(run, config=weights_config, given={**given, "data_dir": None if data_dir is None else str(data_dir)})
+    found = using.opened(run, config=weights_config, given={**given, "data_dir": data_dir})
     if result != STANDARD:
         _check_output(Path(result))
     if probabilities and found.facts.task != CLASSIFICATION:
@@ -191,7 +179,7 @@ def _predicted(
     if not finite.all():
         msg = f"sample {int(np.argmin(finite))} has a value that is NaN or infinite; fill it in, or remove the sample"
         raise DataError(msg)
-    scores = trainer_of(run, device=device, snapshot=snapshot).predict(samples).astype(np.float64)
+    scores = using.trainer_of(run, device=device, snapshot=snapshot).predict(samples).astype(np.float64)
     if facts.task != CLASSIFICATION:
         values = facts.outputs.inverse(scores)
         names = [str(name) if isinstance(name, str) else f"target {name}" for name in facts.targets]

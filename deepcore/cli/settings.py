@@ -140,11 +140,22 @@ def _is_a(value: Any, kind: type) -> bool:
 
 def widths(text: str | None) -> list[int] | None:
     """Return the widths of layers that the command line has with commas between them, if it has any."""
-    if text is None:
-        return None
+    return None if text is None else whole_numbers("hidden", text, example="100,50")
+
+
+def whole_numbers(option: str, text: str, *, example: str) -> list[int]:
+    """Return the numbers that an option has with commas between them.
+
+    Raises
+    ------
+    ConfigError
+        If they are none, with what they could be.
+    """
     parts = [part.strip() for part in text.split(",")] if text.strip() else []
     if not all(part.isascii() and part.isdigit() and len(part) < 10 and int(part) > 0 for part in parts):
-        msg = f"--hidden is whole numbers from 1 to 999999999 with commas between them, such as 100,50, not {text!r}"
+        msg = (
+            f"--{option} is whole numbers from 1 to 999999999 with commas between them, such as {example}, not {text!r}"
+        )
         raise ConfigError(msg)
     return [int(part) for part in parts]
 

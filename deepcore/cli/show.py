@@ -19,7 +19,7 @@ from . import models, optimizers
 from .console import output
 from .measures import loss_of
 from .runs import CLASSIFICATION, Facts, open_run
-from .settings import Settings
+from .settings import Settings, whole_numbers, widths
 from .training import filled
 
 if TYPE_CHECKING:
@@ -138,9 +138,8 @@ def _found(model: str, input_shape: str | None, n_outputs: int, hidden: str | No
             raise ConfigError(msg)
         run = open_run(model)
         return Shown(run.model(), run.facts, run.config)
-    widths = None if hidden is None else _numbers("hidden", hidden)
-    settings = filled(Settings(model=model, hidden=widths, activation=activation))
-    shape = SHAPE if input_shape is None else tuple(_numbers("input-shape", input_shape))
+    settings = filled(Settings(model=model, hidden=widths(hidden), activation=activation))
+    shape = SHAPE if input_shape is None else tuple(whole_numbers("input-shape", input_shape, example="1,28,28"))
     if not shape or math.prod(shape) > MOST:
         msg = f"--input-shape is that of a sample, of 1 to {MOST:,} numbers, and not {shape}"
         raise ConfigError(msg)
@@ -170,14 +169,6 @@ def _recorded(shown: Shown, x: Tensor, *, moves: bool) -> Program:
     for _ in range(3):  # the first time, gradients and the optimizer's state are new
         compiled(x, y)
     return compiled.graph
-
-
-def _numbers(option: str, text: str) -> list[int]:
-    parts = [part.strip() for part in text.split(",")] if text.strip() else []
-    if not all(part.isascii() and part.isdigit() and len(part) < 10 and int(part) > 0 for part in parts):
-        msg = f"--{option} is whole numbers from 1 to 999999999 with commas between them, such as 1,28,28, not {text!r}"
-        raise ConfigError(msg)
-    return [int(part) for part in parts]
 
 
 def _counted(n: float) -> str:

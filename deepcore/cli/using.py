@@ -64,7 +64,7 @@ def opened(path: Path, *, config: Path | None, given: Mapping[str, Any]) -> Run:
     config
         A TOML file of the settings that go with a file of weights.
     given
-        Further settings, of which those that are None are left out.
+        Further settings, of which those that are None are left out, and paths are as good as their names.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def opened(path: Path, *, config: Path | None, given: Mapping[str, Any]) -> Run:
     StorageError
         If there is nothing of that name.
     """
-    chosen = {name: value for name, value in given.items() if value is not None}
+    chosen: dict[str, Any] = {name: str(x) if isinstance(x, Path) else x for name, x in given.items() if x is not None}
     if not path.exists():
         msg = f"cannot read {path}: there is no folder of a run, and no file of weights of this name"
         raise StorageError(msg)

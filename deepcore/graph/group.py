@@ -99,14 +99,9 @@ class Group:
         None where it has none, so that it has to be copied first: the strides of an input of the program are not known
         when it is fused. What a view gives has always strides.
         """
-        own = row_major(value.shape)
 
         def offset(element: int) -> int:
-            found = 0
-            for step, memory in zip(own, of, strict=True):
-                found += element // step * memory
-                element %= step
-            return found
+            return offset_of(element, value.shape, of)
 
         found = tuple(offset(step) if n > 1 else 0 for n, step in zip(self.shape, self.patterns[value], strict=True))
         for n, step, stride in zip(self.shape, self.patterns[value], found, strict=True):
@@ -128,6 +123,15 @@ class Group:
             and self.is_contiguous(output)
             and self.is_contiguous(operand)
         )
+
+
+def offset_of(element: int, shape: Shape, strides: Sequence[int]) -> int:
+    """Return where an element is in memory, given its position in row-major order and the strides of the axes."""
+    found = 0
+    for step, stride in zip(row_major(shape), strides, strict=True):
+        found += element // step * stride
+        element %= step
+    return found
 
 
 def row_major(shape: Sequence[int]) -> tuple[int, ...]:

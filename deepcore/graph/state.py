@@ -66,8 +66,7 @@ class State:
         self._held: set[int] = set()  # tensors whose arrays belong to another slot
         self._edges: list[tuple[Any, Any, Any]] = []  # what leads to what: a container, a key and an object in it
         self._is_connected: Callable[[], bool] | None = None
-        self._left: list[Any] | None = None
-        self._watched: list[tuple[Callable[[], Any], Any]] = []  # what reads each slot, and what was there
+        self._left: list[tuple[Callable[[], Any], Any]] | None = None  # what reads each slot, and what was there
         self._places: list[Slot] | None = None
         self._arrays_left: list[Any] | None = None
         for root in roots:
@@ -131,9 +130,7 @@ class State:
 
     def leave(self) -> None:
         """Remember the state as it is now."""
-        self._left = [slot.get() for slot in self.slots]
-        pairs = zip(self.slots, self._left, strict=True)
-        self._watched = [(slot.get, x) for slot, x in pairs]
+        self._left = [(slot.get, slot.get()) for slot in self.slots]
         self._arrays_left = self.arrays()
 
     def is_as_left(self) -> bool:
@@ -144,7 +141,7 @@ class State:
             self._is_connected = _connection(self._edges)
         if not self._is_connected():
             return False
-        for get, left in self._watched:
+        for get, left in self._left:
             now = get()
             if now is not left and not isinstance(now, (int, float)):
                 return False
