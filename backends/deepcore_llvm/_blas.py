@@ -29,6 +29,12 @@ _THREADS: Final = (
     "openblas_{}_num_threads64_",
     "openblas_{}_num_threads",
 )
+_CALLBACKS: Final = (
+    "scipy_openblas_set_threads_callback_function64_",
+    "scipy_openblas_set_threads_callback_function",
+    "openblas_set_threads_callback_function64_",
+    "openblas_set_threads_callback_function",
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,8 @@ class Blas:
         How long their integers are.
     threads, set_threads
         OpenBLAS's functions that get and set on how many threads it computes.
+    set_callback
+        The one by which it is given threads.
     """
 
     sgemm: int
@@ -50,6 +58,7 @@ class Blas:
     bits: int
     threads: int
     set_threads: int
+    set_callback: int
 
 
 @cache
@@ -60,7 +69,7 @@ def blas() -> Blas | None:
         sgemm, dgemm = (_address(library, [pattern.format(letter)]) for letter in "sd")
         if sgemm and dgemm:
             threads = [_address(library, [name.format(what) for name in _THREADS]) for what in ("get", "set")]
-            return Blas(sgemm, dgemm, bits, *threads)
+            return Blas(sgemm, dgemm, bits, *threads, _address(library, _CALLBACKS))
     return None
 
 

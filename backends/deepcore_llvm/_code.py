@@ -42,9 +42,8 @@ class ProductStep(NamedTuple):
 
 Step: TypeAlias = KernelStep | ProductStep
 
-BYTE_POINTER: Final = ir.IntType(8).as_pointer()
-FUNCTION: Final = ir.FunctionType(INT32, [TABLE, NUMBERS, BYTE_POINTER, INT64, INT64])
-"""What is called from Python: of the table, the numbers, the pool, which thread this is, and of how many."""
+FUNCTION: Final = ir.FunctionType(INT32, [TABLE, NUMBERS, INT64, INT64])
+"""What each thread computes: of the table, the numbers, which thread it is, and of how many."""
 
 WORTH_POINTS: Final = 8192
 """The points of a kernel from which several threads compute it."""
@@ -72,7 +71,7 @@ class Module:
         self.scratch = scratch
         self.names: list[str] = []
         self._n_kernels = 0
-        self._barrier = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [BYTE_POINTER, INT64]), "barrier")
+        self._barrier = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [INT64]), "barrier")
         if pool() is None:  # one thread, which waits for nobody
             ir.IRBuilder(self._barrier.append_basic_block("entry")).ret_void()
 
@@ -82,7 +81,7 @@ class Module:
         self.names.append(name)
         function = ir.Function(self.module, FUNCTION, name)
         build = ir.IRBuilder(function.append_basic_block("entry"))
-        *_, pool, id_, threads = function.args
+        *_, id_, threads = function.args
         share = Share(id_, threads)
         wrong = alloca(build, INT32)
         build.store(INT32(0), wrong)
@@ -91,7 +90,7 @@ class Module:
                 self._product(build, step, share)
             else:
                 self._kernel(build, step, share, wrong)
-            build.call(self._barrier, [pool, threads])
+            build.call(self._barrier, [threads])
         build.ret(build.load(wrong))
         return name
 
@@ -99,7 +98,7 @@ class Module:
         group, space = step
         kernel = Kernel(self.module, f"kernel{self._n_kernels}", group, space, self.places, self.numbers)
         self._n_kernels += 1
-        table, numbers, pool, *_ = build.function.args
+        table, numbers, *_ = build.function.args
         count = units(group, space)
         memory: Any = INT64(0)
         if group.ends:
@@ -112,7 +111,7 @@ class Module:
         if group.rows * group.width >= WORTH_POINTS and count > 1:
             compute(*share.of(build, count, 1), build.add(memory, build.mul(share.id, INT64(scratch_bytes(group)))))
             if group.ends:
-                build.call(self._barrier, [pool, share.threads])
+                build.call(self._barrier, [share.threads])
                 with build.if_then(build.icmp_signed("==", share.id, INT64(0))):
                     build.call(kernel.finish, [table, memory, share.threads])
             return

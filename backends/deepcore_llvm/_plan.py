@@ -152,14 +152,14 @@ class NativeExecutor(Executor):
             self._library = module.compiled()
         addresses = list(self._library.addresses.values())
         threads = pool()
-        pointers = [ctypes.c_void_p] * 3
+        pointers = [ctypes.c_void_p] * 2
         if threads is None:
             form = ctypes.CFUNCTYPE(ctypes.c_int, *pointers, ctypes.c_int64, ctypes.c_int64)
-            return [(form(address), (0, 0, 1)) for address in addresses]
+            return [(form(address), (0, 1)) for address in addresses]
         threads.start(self.threads)
         form = ctypes.CFUNCTYPE(ctypes.c_int, *pointers, ctypes.c_int64, ctypes.c_void_p)
         launch = form(threads.launch)
-        return [(launch, (threads.address, self.threads, address)) for address in addresses]
+        return [(launch, (self.threads, address)) for address in addresses]
 
 
 def _is_nothing(call: Call, places: Places) -> bool:
