@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -29,12 +30,8 @@ _THREADS: Final = (
     "openblas_{}_num_threads64_",
     "openblas_{}_num_threads",
 )
-_CALLBACKS: Final = (
-    "scipy_openblas_set_threads_callback_function64_",
-    "scipy_openblas_set_threads_callback_function",
-    "openblas_set_threads_callback_function64_",
-    "openblas_set_threads_callback_function",
-)
+_CALLBACKS: Final = tuple(name.replace("{}_num_threads", "set_threads_callback_function") for name in _THREADS)
+_CONFIGURATIONS: Final = tuple(name.replace("{}_num_threads", "get_config") for name in _THREADS)
 
 
 @dataclass(frozen=True)
@@ -51,6 +48,8 @@ class Blas:
         OpenBLAS's functions that get and set on how many threads it computes.
     set_callback
         The one by which it is given threads.
+    most_threads
+        How many threads it was built for, 0 where it does not say.
     """
 
     sgemm: int
@@ -59,6 +58,7 @@ class Blas:
     threads: int
     set_threads: int
     set_callback: int
+    most_threads: int
 
 
 @cache
@@ -68,9 +68,16 @@ def blas() -> Blas | None:
     for pattern, bits in _PATTERNS.items():
         sgemm, dgemm = (_address(library, [pattern.format(letter)]) for letter in "sd")
         if sgemm and dgemm:
-            threads = [_address(library, [name.format(what) for name in _THREADS]) for what in ("get", "set")]
-            return Blas(sgemm, dgemm, bits, *threads, _address(library, _CALLBACKS))
+            get, set_ = (_address(library, [name.format(what) for name in _THREADS]) for what in ("get", "set"))
+            return Blas(sgemm, dgemm, bits, get, set_, _address(library, _CALLBACKS), _most_threads(library))
     return None
+
+
+def _most_threads(library: ctypes.CDLL) -> int:
+    address = _address(library, _CONFIGURATIONS)
+    text = ctypes.CFUNCTYPE(ctypes.c_char_p)(address)() if address else b""
+    found = re.search(rb"MAX_THREADS=(\d+)", text)
+    return int(found[1]) if found else 0
 
 
 def _address(library: ctypes.CDLL, names: Sequence[str]) -> int:

@@ -10,6 +10,7 @@ import ctypes
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
+from weakref import ref
 
 import numpy as np
 
@@ -207,7 +208,7 @@ class _Lines:
             if id(number) in numbers:
                 self.source.lines.append(f"{name}[{numbers[id(number)]}] = {self.source.text(number)}")
         for value in (*program.inputs, *(value for draw in program.draws for value, _ in draw.arrays)):
-            self._new(value)
+            self._new(value, often_the_same=True)
 
     def run(self, function: Callable[..., int], others: Sequence[int]) -> None:
         """Write the call of native code."""
@@ -231,15 +232,15 @@ class _Lines:
         for value in group.outputs:
             self.source.lines.append(f"copyto({self.source.text(value)}, {names[value]})")
 
-    def _new(self, value: Value) -> None:
+    def _new(self, value: Value, *, often_the_same: bool = False) -> None:
         """Write where a new array is, if native code reads it, and the views of it that NumPy reads."""
         if value in self.layout.arrays:
             return
         name = self.source.names[value]
         if value in self.places.moving:
-            table = self.source.constant(self._table, "table")
-            self.source.lines.append(f"{name} = {self.source.constant(contiguous, 'f')}({name})")
-            self.source.lines.append(f"{table}[{self.places.moving[value]}] = {name}.ctypes.data")
+            entry = self.source.constant(_Entry(self._table, self.places.moving[value]), "entry")
+            unless = f"if {entry}.last() is not {name}: " if often_the_same else ""
+            self.source.lines.append(f"{unless}{name} = {entry}({name})")
         for result, call in self.places.views.items():
             new = result not in self.layout.arrays and self.places.is_in_place(result)
             if new and call.arguments[0] is value and result in self._read:
@@ -259,7 +260,32 @@ class _Lines:
         return found
 
 
-def contiguous(x: Any) -> Any:
-    """Return an array in row-major order."""
-    array = np.asarray(x)
-    return array if array.flags.c_contiguous else array.copy()
+def _nothing() -> None:
+    """Remember nothing."""
+
+
+class _Entry:
+    """Where the table of addresses has that of an array.
+
+    Attributes
+    ----------
+    last
+        Gives the array that was there last, unless it is gone or was not the one that was given. Who holds an array can
+        be told by its references, so this is none.
+    """
+
+    __slots__ = ("_i", "_table", "last")
+
+    def __init__(self, table: Any, i: int) -> None:
+        self._table = table
+        self._i = i
+        self.last: Callable[[], Any] = _nothing
+
+    def __call__(self, x: Any) -> Any:
+        """Set the address, and return the array in row-major order."""
+        array = np.asarray(x)
+        if not array.flags.c_contiguous:
+            array = array.copy()
+        self._table[self._i] = array.ctypes.data
+        self.last = ref(array) if array is x else _nothing
+        return array

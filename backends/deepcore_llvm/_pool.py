@@ -52,12 +52,12 @@ class Pool:
 
     def __init__(self, library: Blas) -> None:
         symbols = {"deepcore_blas_threads": library.threads, "deepcore_set_blas_threads": library.set_threads}
-        self._library = Library(_source(), _FUNCTIONS, symbols)
+        self._library = Library(_source(library.most_threads), _FUNCTIONS, symbols)
         self.barrier = self._library.addresses["barrier"]
         self.launch = self._library.addresses["launch"]
         self._start = ctypes.CFUNCTYPE(None, ctypes.c_int64)(self._library.addresses["start"])
         self.forget()
-        if library.set_callback:
+        if library.set_callback and 2 * ctypes.CFUNCTYPE(ctypes.c_int)(library.threads)() <= library.most_threads:
             ctypes.CFUNCTYPE(None, ctypes.c_void_p)(library.set_callback)(self._library.addresses["lend"])
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self))  # threads and BLAS have its code until the process ends
 
@@ -70,11 +70,11 @@ class Pool:
         self._start(threads)
 
 
-def _source() -> str:
+def _source(most: int) -> str:
     instruction = _PAUSES.get(platform.machine().lower())
     pause = f'call void asm sideeffect "{instruction}", ""()' if instruction else ""
     settle = _read("settle.ll") if sys.platform == "linux" else "define internal void @settle() { ret void }"
-    text = _read("pool.ll").replace("SPINS", str(_SPINS)).replace("MOST", str(MOST))
+    text = _read("pool.ll").replace("SPINS", str(_SPINS)).replace("MOST", str(MOST)).replace("HIGHEST", str(most - 1))
     return f"{text}\n{settle}\ndefine internal void @pause() {{ {pause} ret void }}\n"
 
 

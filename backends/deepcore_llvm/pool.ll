@@ -266,7 +266,8 @@ parallel:
 }
 declare i64 @llvm.smin.i64(i64, i64)
 
-; Do the item of a thread.
+; Do the item of a thread. BLAS has things for each number of a thread, and uses the low numbers for its own threads,
+; which it does not give up: factorizations wait for them. So these here have the high numbers.
 define internal i32 @item(ptr %work, ptr %nothing, i64 %id, i64 %threads) {
   %function.at = getelementptr %work, ptr %work, i64 0, i32 0
   %size.at = getelementptr %work, ptr %work, i64 0, i32 1
@@ -278,7 +279,8 @@ define internal i32 @item(ptr %work, ptr %nothing, i64 %id, i64 %threads) {
   %extra = load i32, ptr %extra.at
   %offset = mul i64 %size, %id
   %own = getelementptr i8, ptr %items, i64 %offset
-  %number = trunc i64 %id to i32
+  %last.first = sub i64 HIGHEST, %id
+  %number = trunc i64 %last.first to i32
   call void %function(i32 %number, ptr %own, i32 %extra)
   ret i32 0
 }

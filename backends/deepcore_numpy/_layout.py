@@ -26,8 +26,9 @@ _ALIGNMENT: Final = 64
 class Layout:
     """The arrays of a program.
 
-    A value is *fixed* if it is in the same array in every run: state, constants, what operations write, and views of
-    these. Other values (arguments, draws, what other operations return) are new arrays in every run.
+    A value is *fixed* if it is in the same array in every run: state that is written, constants, what operations write,
+    and views of these. Other values (arguments, state that is only read, draws, what other operations return) are other
+    arrays in every run, or may be.
 
     Parameters
     ----------
@@ -39,7 +40,7 @@ class Layout:
     arrays
         The array of each fixed value.
     state
-        The inputs that are state and are read, by position, each with its array.
+        The inputs that are state, and are both read and written, by position, each with its array.
     outputs
         The outputs that are state, by position, each with its array.
     """
@@ -53,7 +54,7 @@ class Layout:
         self._last = self._last_reads()
         self._homes: dict[Value, Array] = {}  # decided before the value is reached
         kept = dict(program.updates)
-        self.state = [(i, _empty(program.inputs[i])) for i in sorted(set(kept.values()) | self._read_state())]
+        self.state = [(i, _empty(program.inputs[i])) for i in sorted(set(kept.values()))]
         self.arrays.update({program.inputs[i]: array for i, array in self.state})
         self.arrays.update({value: np.asarray(array) for value, array in program.constants.items()})
         self._place_concatenations()
@@ -102,9 +103,6 @@ class Layout:
                 root = self._root(value)
                 found[root] = max(found.get(root, until), until)
         return found
-
-    def _read_state(self) -> set[int]:
-        return {i for i in range(self.program.n_state) if self.program.inputs[i] in self._last}
 
     # ------------------------------------------------------------------------------------------------------ places
 

@@ -31,6 +31,11 @@ class Slot(ABC):
     def put(self, value: Any) -> None:
         """Set what is there."""
 
+    @property
+    def source(self) -> tuple[str, dict[str, Any]]:
+        """An expression that gives what is there, with names in braces, and the objects that these stand for."""
+        return "{get}()", {"get": self.get}
+
     def handles(self) -> list[Any]:
         """Return the objects by which somebody could hold the array that is there, besides the array."""
         return []
@@ -46,6 +51,10 @@ class TensorSlot(Slot):
     @property
     def place(self) -> tuple[Any, ...]:
         return (id(self.tensor), self.tensor._node is not None)
+
+    @property
+    def source(self) -> tuple[str, dict[str, Any]]:
+        return "{tensor}._data", {"tensor": self.tensor}
 
     def get(self) -> Raw:
         return self.tensor._data
@@ -67,6 +76,10 @@ class GradientSlot(Slot):
     @property
     def place(self) -> tuple[Any, ...]:
         return (id(self.tensor), "grad")
+
+    @property
+    def source(self) -> tuple[str, dict[str, Any]]:
+        return "(None if {tensor}.grad is None else {tensor}.grad._data)", {"tensor": self.tensor}
 
     def get(self) -> Raw | None:
         gradient = self.tensor.grad
@@ -90,6 +103,10 @@ class AttributeSlot(Slot):
     def place(self) -> tuple[Any, ...]:
         return (id(self.owner), self.name)
 
+    @property
+    def source(self) -> tuple[str, dict[str, Any]]:
+        return f"{{owner}}.{self.name}", {"owner": self.owner}
+
     def get(self) -> Any:
         return getattr(self.owner, self.name)
 
@@ -107,6 +124,10 @@ class ItemSlot(Slot):
     @property
     def place(self) -> tuple[Any, ...]:
         return (id(self.owner), self.key)
+
+    @property
+    def source(self) -> tuple[str, dict[str, Any]]:
+        return "{owner}[{key}]", {"owner": self.owner, "key": self.key}
 
     def get(self) -> Any:
         return self.owner[self.key]

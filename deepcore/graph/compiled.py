@@ -64,8 +64,8 @@ class Compiled(Generic[P, R]):
             arguments, form = taken(args, kwargs)
             objects = _hashable(form)
         state = self._known
-        again = state is not None and self._objects == objects and state.is_as_left()
-        if not again or state is None:
+        arrays = state.as_left() if state is not None and self._objects == objects else None
+        if arrays is None or state is None:
             form = form or taken(args, kwargs)[1]
             state = self._known = State([*self._roots, form])
             state.number = self._structures.setdefault(state.structure(), len(self._structures))
@@ -75,7 +75,15 @@ class Compiled(Generic[P, R]):
         key = (objects, signature, state.number, state.mode(), is_grad_enabled())
         for plan in self.plans.get(key, ()):
             if plan.applies():
-                return self._run(plan, state, arguments, device, again=again and plan is self._last)
+                again = arrays is not None and plan is self._last
+                plan.secure(again=again)
+                result, moved = plan(arrays or state.arrays(), [x._data for x in arguments], device)
+                if moved or not again:
+                    state.leave()
+                    arrays = state.as_left()  # held while references are counted, as it will be in the next call
+                    plan.watch()
+                self._last = plan
+                return cast("R", result)
         try:
             return self._recorded(form or taken(args, kwargs)[1], arguments, state, device, key)
         except CompileError:
@@ -133,15 +141,6 @@ class Compiled(Generic[P, R]):
 
         with device.current:
             return [*state, *map(stand_in, program.inputs[len(state) :])]
-
-    def _run(self, plan: Plan, state: State, arguments: Sequence[Tensor], device: Device, *, again: bool) -> Any:
-        plan.secure(again=again)
-        result, moved = plan(state.arrays(as_left=again), [x._data for x in arguments], device)
-        if moved or not again:
-            state.leave()
-            plan.watch()
-        self._last = plan
-        return result
 
     def _warn(self) -> None:
         if not self._warned:

@@ -13,6 +13,7 @@ import sysconfig
 from pathlib import Path
 from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
+from weakref import ref
 
 from .._errors import CompileError
 from .._tensor import Tensor
@@ -65,10 +66,8 @@ class State:
         self._tensors: dict[int, tuple[Tensor, str]] = {}
         self._held: set[int] = set()  # tensors whose arrays belong to another slot
         self._edges: list[tuple[Any, Any, Any]] = []  # what leads to what: a container, a key and an object in it
-        self._is_connected: Callable[[], bool] | None = None
-        self._left: list[tuple[Callable[[], Any], Any]] | None = None  # what reads each slot, and what was there
-        self._places: list[Slot] | None = None
-        self._arrays_left: list[Any] | None = None
+        self._left: list[Callable[[], Any]] = []  # what gives that which was in each slot
+        self._compare: Callable[[], list[Any] | None] | None = None
         for root in roots:
             self._find(root, "")
         for tensor, name in self._tensors.values():
@@ -111,41 +110,19 @@ class State:
 
     # ------------------------------------------------------------------------------------------------ from run to run
 
-    def arrays(self, *, as_left: bool = False) -> list[Any]:
-        """Return the arrays in the slots, in order.
-
-        Parameters
-        ----------
-        as_left
-            Whether it is known that they are those that were remembered.
-        """
-        if as_left and self._arrays_left is not None:
-            return self._arrays_left
-        return [slot.get() for slot in self._array_slots()]
-
-    def _array_slots(self) -> list[Slot]:
-        if self._places is None:
-            self._places = [slot for slot in self.slots if hasattr(slot.get(), "dtype")]
-        return self._places
+    def arrays(self) -> list[Any]:
+        """Return the arrays in the slots, in order."""
+        return [x for slot in self.slots if hasattr(x := slot.get(), "dtype")]
 
     def leave(self) -> None:
-        """Remember the state as it is now."""
-        self._left = [(slot.get, slot.get()) for slot in self.slots]
-        self._arrays_left = self.arrays()
+        """Remember the state as it is now, and hold none of it: who holds an array can be told by its references."""
+        self._left[:] = [_remembered(slot.get()) for slot in self.slots]
+        if self._compare is None:
+            self._compare = _comparison(self._edges, self.slots, self._left)
 
-    def is_as_left(self) -> bool:
-        """Whether everything is as it was remembered: what leads to the state, and the arrays in it."""
-        if self._left is None:
-            return False
-        if self._is_connected is None:
-            self._is_connected = _connection(self._edges)
-        if not self._is_connected():
-            return False
-        for get, left in self._left:
-            now = get()
-            if now is not left and not isinstance(now, (int, float)):
-                return False
-        return True
+    def as_left(self) -> list[Any] | None:
+        """Return the arrays, if everything is as it was remembered: what leads to the state, and the arrays in it."""
+        return None if self._compare is None else self._compare()
 
     def structure(self) -> tuple[Any, ...]:
         """Return what a program relies on: the places, and the shapes and types of what is there."""
@@ -171,9 +148,35 @@ def _inside(x: Any) -> Iterable[tuple[Any, Any, Any]]:
     return ()
 
 
-def _connection(edges: list[tuple[Any, Any, Any]]) -> Callable[[], bool]:
-    """Return a function that says whether every container still holds what it held, under the same key."""
-    names: dict[str, Any] = {}
+def _remembered(x: Any) -> Callable[[], Any]:
+    """Return what gives an object, as long as somebody else holds it."""
+    try:
+        return ref(x)
+    except TypeError:  # a number or None
+        return lambda: x
+
+
+def _comparison(
+    edges: list[tuple[Any, Any, Any]], slots: list[Slot], left: list[Callable[[], Any]]
+) -> Callable[[], list[Any] | None]:
+    """Return a function that gives the arrays in the slots, if nothing has changed, and otherwise None.
+
+    It is called before each run, so it is made for these slots.
+
+    Parameters
+    ----------
+    edges
+        What leads to the state: each container still has to hold what it held, under the same key.
+    slots
+        The places.
+    left
+        What gives that which was in each. A number may be another one.
+    """
+    names: dict[str, Any] = {
+        "left": left,
+        "numbers": (int, float),
+        "changed": (LookupError, ValueError, AttributeError),
+    }
     tests: list[str] = []
     for i, (container, key, child) in enumerate(edges):
         names |= {f"c{i}": container, f"k{i}": key, f"x{i}": child}
@@ -183,15 +186,20 @@ def _connection(edges: list[tuple[Any, Any, Any]]) -> Callable[[], bool]:
     for i, container in enumerate(lists.values()):
         names[f"l{i}"] = container
         tests.append(f"len(l{i}) == {len(container)}")
-    test = eval(f"lambda: {' and '.join(tests) or 'True'}", names)  # noqa: S307  # made of names that are made here
-
-    def is_connected() -> bool:
-        try:
-            return bool(test())
-        except (LookupError, ValueError):
-            return False
-
-    return is_connected
+    lines = [f"if not ({' and '.join(tests) or 'True'}): return None"]
+    arrays: list[str] = []
+    for i, slot in enumerate(slots):
+        expression, objects = slot.source
+        names |= {f"{name}{i}": thing for name, thing in objects.items()}
+        lines.append(f"v{i} = {expression.format(**{name: f'{name}{i}' for name in objects})}")
+        lines.append(f"if v{i} is not left[{i}]() and not isinstance(v{i}, numbers): return None")
+        if hasattr(slot.get(), "dtype"):
+            arrays.append(f"v{i}")
+    body = "\n".join(f"        {line}" for line in lines)
+    text = f"def compare():\n    try:\n{body}\n    except changes: return None\n    return [{', '.join(arrays)}]"
+    exec(compile(text, "<state>", "exec"), names)  # noqa: S102  # made of names that are made here
+    compare: Callable[[], list[Any] | None] = names["compare"]
+    return compare
 
 
 def referred_by(function: Any) -> list[tuple[Any, Any, Any]]:

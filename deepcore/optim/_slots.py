@@ -101,6 +101,11 @@ class StateSlot(Slot):
     def place(self) -> tuple[Any, ...]:
         return (id(self.block), self.part, self.key, self.member)
 
+    @property
+    def source(self) -> tuple[str, dict[str, Any]]:
+        member = "" if self.member is None else f"[{self.member}]"
+        return f"{{block}}.state[{self.part}]{member}[{{key}}]", {"block": self.block, "key": self.key}
+
     def _state(self) -> dict[str, Any]:
         state = self.block.state[self.part]
         return state if self.member is None else state[self.member]

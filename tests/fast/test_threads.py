@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
-from typing import Any
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 import deepcore as dc
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytest.importorskip("llvmlite", reason="llvmlite is not installed")
 
@@ -46,6 +52,41 @@ def test_programs_of_several_threads_of_python() -> None:
         worker.join(60)
     assert not wrong
     assert not any(worker.is_alive() for worker in workers)
+
+
+def test_products_of_numpy_on_the_same_threads() -> None:
+    a = np.random.default_rng(0).normal(size=(300, 300)).astype(np.float32)
+    expected = a.astype(np.float64) @ a
+    wrong: list[str] = []
+
+    def multiply() -> None:
+        for _ in range(20):
+            if not np.allclose(a @ a, expected, atol=1e-3):
+                wrong.append("product")
+            if not np.allclose(np.linalg.solve(a, expected), a, atol=1e-2):
+                wrong.append("solution")
+
+    def run(f: Any, x: Any, y: Any) -> None:
+        wrong.extend("program" for _ in range(20) if not np.allclose(f(x).numpy(), y, atol=1e-6))
+
+    work: list[Callable[[], None]] = [partial(run, *compiled()), partial(run, *compiled()), multiply, multiply]
+    with dc.use_threads(3):  # one more than there were
+        workers = [threading.Thread(target=each, daemon=True) for each in work]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join(60)
+    assert not wrong
+    assert not any(worker.is_alive() for worker in workers)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not say on which processor a thread is")
+def test_threads_keep_off_one_processor_at_most() -> None:
+    f, x, _ = compiled()
+    f(x)
+    allowed = os.sched_getaffinity(0)
+    missing = [len(allowed - os.sched_getaffinity(int(path.name))) for path in Path("/proc/self/task").iterdir()]
+    assert max(missing) == (1 if len(allowed) > 1 else 0)
 
 
 def test_after_a_pause_threads_wake_up() -> None:

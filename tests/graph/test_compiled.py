@@ -193,6 +193,45 @@ def test_parameters_that_are_held_keep_their_values() -> None:
     assert [tuple(x.tolist() for x in values) for values in held] == seen
 
 
+def addresses(model: nn.Module) -> list[int]:
+    return [p._data.__array_interface__["data"][0] for p in model.parameters()]
+
+
+@pytest.mark.parametrize("executor", ["numpy", "fast"], indirect=True)
+@pytest.mark.usefixtures("executor")
+def test_functions_that_share_parameters_take_turns_in_the_same_memory() -> None:
+    net = Net(lambda p: optim.Adam(p, lr=0.05))
+    first, x, labels = net.model[0], *batch(6)
+    step, predict = dc.compile(net.step), dc.compile(lambda x: first(x).detach())
+    for _ in range(3):
+        step(x, labels)
+        predict(x)
+    places = addresses(net.model)
+    for _ in range(3):
+        step(x, labels)
+        y = predict(x)
+        assert addresses(net.model) == places
+        np.testing.assert_allclose(y.numpy(), first(x).detach().numpy(), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("executor", ["numpy", "fast"], indirect=True)
+@pytest.mark.usefixtures("executor")
+def test_parameters_that_are_only_read_may_be_other_arrays_in_each_call() -> None:
+    layer = nn.Dense(3, 4)
+    layer.weight.requires_grad = False
+    bias = np.ones(4, np.float32)
+    layer.load_state_dict({"weight": layer.weight, "bias": dc.asarray(bias)})
+    predict = dc.compile(lambda x: layer(x).detach())
+    x = dc.asarray(np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32))
+    arrays = [np.full((3, 4), float(i), np.float32) for i in range(4)]
+    arrays += [np.full((4, 3), 7.0, np.float32).T, np.arange(24.0, dtype=np.float32).reshape(3, 8)[:, ::2]]
+    for array in [*arrays, *reversed(arrays)]:
+        layer.weight._data = array
+        np.testing.assert_allclose(predict(x).numpy(), x.numpy() @ array + bias, rtol=1e-5, atol=1e-5)
+        np.add(array, 1.0, out=array)  # in the same place
+        np.testing.assert_allclose(predict(x).numpy(), x.numpy() @ array + bias, rtol=1e-5, atol=1e-5)
+
+
 def test_averages_and_buffers_are_state() -> None:
     def run(wrap: Callable[[Any], Any]) -> tuple[Any, Any, float]:
         net = Net()
