@@ -18,6 +18,7 @@ import numpy as np
 
 from deepcore.graph.replay import Source
 
+from ._blocks import PARALLEL, over_elements
 from ._layout import Layout
 from ._writers import REDUCTIONS, UFUNCS, WRITERS
 
@@ -148,6 +149,9 @@ def write(source: Source, call: Call, layout: Layout) -> None:
     name = call.operation
     if name == "concat":
         _concatenate(source, call, layout)
+    elif name in UFUNCS and call.results[0].size >= PARALLEL:
+        several = partial(over_elements, UFUNCS[name])
+        source.lines.append(f"{source.constant(several, 'k')}({arguments}, {targets})")
     elif name in UFUNCS:
         into = "out=" if name in ("maximum", "minimum") else ""  # NumPy deprecates their third positional argument
         source.lines.append(f"{source.constant(UFUNCS[name], 'k')}({arguments}, {into}{targets})")
