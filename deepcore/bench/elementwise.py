@@ -11,6 +11,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from .._errors import ConfigError
 from .._tape import no_grad
 from ..graph import compile
 from ..ops.creation import asarray
@@ -42,7 +43,15 @@ def compiled_call(
         Whether forward and backward are programs by themselves.
     plain
         Whether it stays NumPy's, where it could become machine code.
+
+    Raises
+    ------
+    ConfigError
+        If the operation does not say how its cotangents are computed.
     """
+    if operation.pullback is None:
+        msg = f"{operation.name} has no pullback, and so cannot be two programs; give Operation one"
+        raise ConfigError(msg)
     operands = [asarray(x, device=device) for x in operation.arrays()]
     with no_grad():
         cotangent = asarray(operation.cotangent(operation.own(*operands).shape), device=device)
