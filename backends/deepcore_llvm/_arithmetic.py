@@ -127,8 +127,9 @@ FLOATING: Final[dict[str, Operation]] = {
         for name, c_name in {
             "acos": "acos", "acosh": "acosh", "asin": "asin", "asinh": "asinh", "atan": "atan", "atan2": "atan2",
             "atanh": "atanh", "cos": "cos", "cosh": "cosh", "special.erf": "erf", "exp": "exp", "expm1": "expm1",
-            "hypot": "hypot", "log": "log", "log10": "log10", "log1p": "log1p", "log2": "log2", "pow": "pow",
-            "sin": "sin", "sinh": "sinh", "tan": "tan", "tanh": "tanh",
+            "hypot": "hypot", "log": "log", "log10": "log10", "log1p": "log1p", "log2": "log2",
+            "special.ndtr": "ndtr", "pow": "pow", "sigmoid": "sigmoid", "sin": "sin", "sinh": "sinh", "tan": "tan",
+            "tanh": "tanh",
         }.items()
     },
     "copysign": partial(_intrinsic, "copysign"),
@@ -138,6 +139,9 @@ FLOATING: Final[dict[str, Operation]] = {
     "sqrt": partial(_intrinsic, "sqrt"),
 }  # fmt: skip
 """Operations on floating-point numbers."""
+
+SINGLE: Final = frozenset({"sigmoid", "special.ndtr"})
+"""Those of them that have instructions in single precision, and no function of the C library in double precision."""
 
 NUMERIC: Final[dict[str, Operation]] = {
     "abs": _abs,

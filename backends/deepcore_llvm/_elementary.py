@@ -2,7 +2,8 @@
 
 Each reduces its argument to an interval about zero and evaluates a polynomial there, without branches [1]_. The
 polynomials are near-minimax in the relative error of the result. Results are within 2 units in the last place of the
-exact ones; infinities, NaN, zeros and subnormal numbers are as the C library has them.
+exact ones, those of the normal distribution function within 7; infinities, NaN, zeros and subnormal numbers are as the
+C library has them.
 
 References
 ----------
@@ -43,14 +44,6 @@ _LOG: Final = (
     0.3333321511745453, -0.24999797344207764, 0.20010405778884888, -0.16680486500263214, 0.14005860686302185,
     -0.12184274941682816, 0.13984476029872894, -0.12891602516174316,
 )  # fmt: skip
-# (tanh x - x) / x^3, of x^2, on |x| <= 0.625
-_TANH: Final = (
-    -0.3333328068256378,
-    0.13331441581249237,
-    -0.05373971164226532,
-    0.020639074966311455,
-    -0.005704973824322224,
-)
 # erf(x) / x - 1, of x^2, on |x| <= 0.93
 _ERF: Final = (
     0.12837916612625122, -0.37612631916999817, 0.11283687502145767, -0.026858940720558167, 0.005199906416237354,
@@ -61,6 +54,10 @@ _ERFC: Final = (
     0.12855175137519836, 0.6356252431869507, 0.10526270419359207, -0.022674141451716423, 0.0029301599133759737,
     -4.9587557441554964e-05, -4.5581033191410825e-05, 4.938202437188011e-06,
 )  # fmt: skip
+# Phi(-t) exp(t^2 / 2) on 0 <= t <= 15
+_TAIL: Final = (0.5, 0.43928135, 0.1839673, 0.04088042, 0.0041531)
+_TAIL_DIVISOR: Final = (1.0, 1.6764477, 1.20554127, 0.47140376, 0.10247813, 0.01041017)
+_TAIL_END: Final = 15.0
 
 
 def _c(lanes: Lanes, number: float) -> Code:
@@ -91,15 +88,25 @@ def _power_of_two(lanes: Lanes, n: Code) -> Code:
     return _from_bits(lanes, lanes.builder.shl(shifted, lanes.constant(INT32, 23)))
 
 
-def _clamped(lanes: Lanes, x: Code, low: float, high: float) -> Code:
-    """Return x between bounds, and NaN where it is NaN."""
-    return _where(lanes, "<", x, low, _c(lanes, low), _where(lanes, ">", x, high, _c(lanes, high), x))
+def _at_least(lanes: Lanes, x: Code, low: float) -> Code:
+    """Return x or a bound, and NaN where it is NaN."""
+    return _where(lanes, "<", x, low, _c(lanes, low), x)
+
+
+def _at_most(lanes: Lanes, x: Code, high: float) -> Code:
+    """Return x or a bound, and NaN where it is NaN."""
+    return _where(lanes, ">", x, high, _c(lanes, high), x)
 
 
 def exp(lanes: Lanes, x: Code) -> Code:
-    """Write exp x = 2^n exp r."""
+    """Write exp x."""
+    return _decay(lanes, _at_most(lanes, x, 90.0))
+
+
+def _decay(lanes: Lanes, x: Code) -> Code:
+    """Write exp x = 2^n exp r, where x is not large."""
     build = lanes.builder
-    n, r = _reduced(lanes, _clamped(lanes, x, -105.0, 90.0))
+    n, r = _reduced(lanes, _at_least(lanes, x, -105.0))
     y = lanes.fma(build.fmul(r, r), lanes.polynomial(r, _EXP), r)
     whole = build.fptosi(n, lanes.wide(INT32))
     half = build.ashr(whole, lanes.constant(INT32, 1))  # in two steps, because 2^n alone may overflow or be subnormal
@@ -110,7 +117,7 @@ def exp(lanes: Lanes, x: Code) -> Code:
 def expm1(lanes: Lanes, x: Code) -> Code:
     """Write exp x - 1 = 2^n (exp r - 1) + 2^n - 1."""
     build = lanes.builder
-    n, r = _reduced(lanes, _clamped(lanes, x, -20.0, 80.0))
+    n, r = _reduced(lanes, _at_least(lanes, _at_most(lanes, x, 80.0), -20.0))
     y = lanes.fma(build.fmul(r, r), lanes.polynomial(r, _EXP), r)
     power = _power_of_two(lanes, build.fptosi(n, lanes.wide(INT32)))
     small = lanes.fma(power, y, build.fsub(power, _c(lanes, 1.0)))
@@ -149,15 +156,53 @@ def log1p(lanes: Lanes, x: Code) -> Code:
     return _where(lanes, "==", x, math.inf, x, y)
 
 
+def _sum(lanes: Lanes, x: Code, y: Code) -> tuple[Code, Code]:
+    """Return x + y, where |x| >= |y|, and what it loses when it is rounded."""
+    build = lanes.builder
+    total = build.fadd(x, y)
+    return total, build.fsub(y, build.fsub(total, x))
+
+
+def sigmoid(lanes: Lanes, x: Code) -> Code:
+    """Write e / (1 + e) where x < 0, and elsewhere 1 / (1 + e), with e = exp -|x|."""
+    build = lanes.builder
+    e = _decay(lanes, build.fneg(lanes.intrinsic("fabs", x)))
+    total, lost = _sum(lanes, _c(lanes, 1.0), e)
+    quotient = build.fdiv(_where(lanes, "<", x, 0.0, e, _c(lanes, 1.0)), total)
+    return lanes.fma(build.fneg(quotient), lost, quotient)  # (1 - lost), which is enough for (1 - lost / total)
+
+
 def tanh(lanes: Lanes, x: Code) -> Code:
-    """Write tanh x, by a polynomial about zero, and elsewhere as 1 - 2 / (exp 2|x| + 1)."""
+    """Write tanh |x| = -m / (2 + m), where m = exp(-2|x|) - 1 = 2^n (exp r - 1) + 2^n - 1."""
+    build = lanes.builder
+    size = lanes.intrinsic("fabs", x)
+    n, r = _reduced(lanes, _at_least(lanes, build.fneg(build.fadd(size, size)), -20.0))
+    y = lanes.fma(build.fmul(r, r), lanes.polynomial(r, _EXP), r)
+    power = _power_of_two(lanes, build.fptosi(n, lanes.wide(INT32)))
+    m = lanes.fma(power, y, build.fsub(power, _c(lanes, 1.0)))
+    total, lost = _sum(lanes, _c(lanes, 2.0), m)
+    quotient = build.fdiv(m, total)
+    minus = build.fneg(quotient)
+    rest = lanes.fma(minus, lost, lanes.fma(minus, total, m))  # what is left of m, and 1 / (2 + m) = (1 - quotient) / 2
+    quotient = lanes.fma(rest, lanes.fma(minus, _c(lanes, 0.5), _c(lanes, 0.5)), quotient)
+    return lanes.intrinsic("copysign", quotient, x)
+
+
+def ndtr(lanes: Lanes, x: Code) -> Code:
+    """Write Phi(-|x|) = exp(-x^2 / 2) P(|x|) / Q(|x|), or 1 minus that.
+
+    What is lost when the square is rounded is a factor of the exponential, which is that of the density.
+    """
     build = lanes.builder
     size = lanes.intrinsic("fabs", x)
     square = build.fmul(x, x)
-    near = lanes.fma(build.fmul(square, x), lanes.polynomial(square, _TANH), x)
-    power = build.fadd(exp(lanes, build.fadd(size, size)), _c(lanes, 1.0))
-    far = build.fsub(_c(lanes, 1.0), build.fdiv(_c(lanes, 2.0), power))
-    return lanes.intrinsic("copysign", _where(lanes, "<", size, 0.625, near, far), x)
+    density = exp(lanes, build.fmul(square, _c(lanes, -0.5)))
+    is_far = build.fcmp_ordered(">", size, _c(lanes, _TAIL_END))
+    lost = build.select(is_far, _c(lanes, 0.0), lanes.fma(x, x, build.fneg(square)))
+    density = lanes.fma(density, build.fmul(lost, _c(lanes, -0.5)), density)
+    t = build.select(is_far, _c(lanes, _TAIL_END), size)
+    tail = build.fdiv(build.fmul(density, lanes.polynomial(t, _TAIL)), lanes.polynomial(t, _TAIL_DIVISOR))
+    return _where(lanes, "<", x, 0.0, tail, build.fsub(_c(lanes, 1.0), tail))
 
 
 def erf(lanes: Lanes, x: Code) -> Code:
@@ -176,6 +221,8 @@ ELEMENTARY: Final[dict[str, Callable[[Lanes, Any], Any]]] = {
     "expm1": expm1,
     "log": log,
     "log1p": log1p,
+    "ndtr": ndtr,
+    "sigmoid": sigmoid,
     "tanh": tanh,
 }
-"""The functions, by the name that the standard gives them."""
+"""The functions, by the names that the standard and :mod:`deepcore.ops` give them."""

@@ -23,7 +23,7 @@ from ._arithmetic import REDUCERS, folded, reducer
 from ._ends import Ends
 from ._lanes import DOUBLE, INT32, INT64, Lanes, kind, memory_type, scalar_type
 from ._loops import alloca, loop, nested
-from ._memory import LINE, TABLE, base, load_value, offset, spans, store_value, widest
+from ._memory import LINE, STREAMED, TABLE, base, load_value, offset, spans, store_value, widest
 from ._operations import EXPENSIVE
 from ._points import Points, result_of
 
@@ -108,6 +108,7 @@ class Kernel:
         self.ends = Ends(group, space)
         self.sweeps = self._planned()
         self.kept = self._kept()
+        self.streamed = {value for value in group.outputs if self._is_streamed(value, places[value])}
         self.rows: dict[Value, Code] = {}
         self.done: set[Value] = set()
         self._scalars: dict[Value, Code] = {}
@@ -170,6 +171,17 @@ class Kernel:
             seen |= needed
         return kept
 
+    def _is_streamed(self, value: Value, place: Place) -> bool:
+        """Whether a result is written past the caches: a large one, line by line, in a kernel that memory holds up.
+
+        Where the processor computes for long between two lines, that would take longer.
+        """
+        is_slow = any(call.operation in EXPENSIVE and not self.is_per_row(call.results[0]) for call in self.group.calls)
+        if is_slow or value.nbytes < STREAMED or not place.is_aligned or kind(value.dtype) == "b":
+            return False
+        *before, last = self.space.strides[value]
+        return last == 1 and not any(stride * value.dtype.bits % (LINE * 8) for stride in before)
+
     def _width(self) -> int:
         """Return the number of lanes."""
         length = min(self.space.inner[-1], PIECE)
@@ -191,6 +203,8 @@ class Kernel:
         self.ends.begin(build, own)
         with loop(build, begin, end) as unit:
             self._unit(unit)
+        if self.streamed:
+            build.fence("seq_cst")  # other threads see what was written after the barrier
         build.ret(build.load(self._wrong))
 
     def _unit(self, unit: Code) -> None:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 LINE: Final = 64
 """The bytes of a line of the cache, and of the lanes that are computed at a time."""
 
+STREAMED: Final = 1 << 25
+"""The bytes from which a result does not fit into the last cache of most processors."""
+
 TABLE: Final = INT64.as_pointer()
 
 
@@ -68,6 +71,13 @@ def store_value(lanes: Lanes, x: Code, pointer: Code, value: Value) -> None:
     if kind(value.dtype) == "b":
         x = lanes.builder.zext(x, lanes.wide(memory_type(value.dtype)))
     store(lanes, x, pointer)
+
+
+def stream_value(lanes: Lanes, x: Code, pointer: Code) -> None:
+    """Write a line of elements past the caches, which would read it from memory first. It begins where one does."""
+    stored = lanes.builder.store(x, lanes.builder.bitcast(pointer, lanes.wide(pointer.type.pointee).as_pointer()))
+    stored.align = LINE
+    stored.set_metadata("nontemporal", lanes.builder.module.add_metadata([ir.IntType(32)(1)]))
 
 
 def spans(length: int, width: int) -> Iterator[tuple[int, int, int]]:

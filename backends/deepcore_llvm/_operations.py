@@ -9,7 +9,7 @@ from deepcore._tracing import Number
 from deepcore.graph.group import PICK, VIEWS
 from deepcore.graph.program import Value
 
-from ._arithmetic import COMPARISONS, FLOATING, LOGICAL, NUMERIC, QUESTIONS, REDUCERS
+from ._arithmetic import COMPARISONS, FLOATING, LOGICAL, NUMERIC, QUESTIONS, REDUCERS, SINGLE
 from ._lanes import DOUBLE, is_supported, kind, scalar_type
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _is_elementwise(call: Call) -> bool:
     if name in COMPARISONS:
         is_known = kind(dtype) != "b" and len({x.dtype for x in call.operands()}) == 1
     else:
-        is_known = name in known or name in ANYWHERE
+        is_known = (name in known or name in ANYWHERE) and not (name in SINGLE and scalar_type(dtype) == DOUBLE)
     numbers = [] if name == "astype" else [x for x in _operands(call) if x is not None and not isinstance(x, Value)]
     return is_known and all(_fits(x.value if isinstance(x, Number) else x, dtype) for x in numbers)
 

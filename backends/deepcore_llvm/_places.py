@@ -9,6 +9,8 @@ import numpy as np
 from deepcore._backend import numpy_dtypes
 from deepcore_numpy._layout import viewed
 
+from ._memory import LINE
+
 if TYPE_CHECKING:
     from deepcore.graph.program import Call, Value
     from deepcore_numpy._layout import Layout
@@ -17,11 +19,12 @@ if TYPE_CHECKING:
 
 
 class Place(NamedTuple):
-    """An entry of the table of addresses, bytes from there, and strides in elements."""
+    """An entry of the table of addresses, bytes from there, strides in elements, and whether a line begins there."""
 
     slot: int
     offset: int
     strides: tuple[int, ...]
+    is_aligned: bool = False
 
 
 class Places:
@@ -74,7 +77,8 @@ class Places:
                 if root not in self.moving:
                     self.moving[root] = self.add(0)
                 slot, offset = self.moving[root], address - self._array(root).__array_interface__["data"][0]
-            self.of[value] = Place(slot, offset, self.strides(value))
+            is_aligned = not address % LINE if fixed is not None else value in self.layout.results
+            self.of[value] = Place(slot, offset, self.strides(value), is_aligned)
         return self.of[value]
 
     def strides(self, value: Value) -> tuple[int, ...]:

@@ -179,7 +179,8 @@ def _native(call: Call, places: Places) -> Step | None:
         return None if found is None else KernelStep(group, found)
     values = (*call.arguments, *call.results)
     is_product = call.operation == "matmul" and not call.parameters and all(isinstance(x, Value) for x in values)
-    if not is_product or call.results[0] not in places.layout.arrays:
+    layout, result = places.layout, call.results[0]
+    if not is_product or not (result in layout.arrays or result in layout.results):
         return None
     how = product(values, [places.strides(value) for value in values])
     if how is None:
@@ -201,13 +202,13 @@ class _Lines:
 
     def begin(self, numbers: dict[int, int]) -> None:
         """Write what comes first: numbers, and where the inputs are."""
-        program = self.layout.program
+        program, results = self.layout.program, self.layout.results
         self._numbers = np.empty(max(len(numbers), 1))
         name = self.source.constant(self._numbers, "numbers")
         for number in program.numbers():
             if id(number) in numbers:
                 self.source.lines.append(f"{name}[{numbers[id(number)]}] = {self.source.text(number)}")
-        for value in (*program.inputs, *(value for draw in program.draws for value, _ in draw.arrays)):
+        for value in (*program.inputs, *(value for draw in program.draws for value, _ in draw.arrays), *results):
             self._new(value, often_the_same=True)
 
     def run(self, function: Callable[..., int], others: Sequence[int]) -> None:
@@ -222,15 +223,20 @@ class _Lines:
         else:
             write(self.source, call, self.layout)
         for value in call.results:
-            self._new(value)
+            if value not in self.layout.results:
+                self._new(value)
 
     def _calls(self, group: Group) -> None:
-        names = self.source.names
+        names, results = self.source.names, self.layout.results
+        targets = {value: self.source.text(value) for value in group.outputs}
         for call in group.calls:
             names.update((value, f"v{len(names)}") for value in call.results if value not in names)
+            names.update((value, f"{targets[value]}_new") for value in call.results if value in results)
             self.source.call(call)
-        for value in group.outputs:
-            self.source.lines.append(f"copyto({self.source.text(value)}, {names[value]})")
+            for value in [value for value in call.results if value in targets]:
+                self.source.lines.append(f"copyto({targets[value]}, {names[value]})")
+                if value in results:
+                    names[value] = targets[value]
 
     def _new(self, value: Value, *, often_the_same: bool = False) -> None:
         """Write where a new array is, if native code reads it, and the views of it that NumPy reads."""

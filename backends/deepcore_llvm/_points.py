@@ -10,7 +10,7 @@ from deepcore.graph.group import VIEWS
 
 from ._arithmetic import REDUCERS, reducer
 from ._lanes import INT32, INT64, Lanes, scalar_type
-from ._memory import load_value, offset, store_value
+from ._memory import LINE, load_value, offset, store_value, stream_value
 from ._operations import computed
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ class Row(Protocol):
         The memory for values that are kept from one sweep to the next.
     done
         Those that are there already.
+    streamed
+        The values that are written past the caches.
     """
 
     space: Space
@@ -47,6 +49,7 @@ class Row(Protocol):
     rows: dict[Value, Code]
     kept: dict[Value, Code]
     done: set[Value]
+    streamed: set[Value]
 
     def is_per_row(self, value: Value) -> bool:
         """Whether a value is the same everywhere in the row."""
@@ -140,7 +143,10 @@ class Points:
 
     def store(self, value: Value) -> None:
         """Write a value to its place."""
-        store_value(self.lanes, self.value(value), self._pointer(value), value)
+        if value in self.row.streamed and self.lanes.width * value.dtype.bits == LINE * 8:
+            stream_value(self.lanes, self.value(value), self._pointer(value))
+        else:
+            store_value(self.lanes, self.value(value), self._pointer(value), value)
 
     def accumulate(self, call: Call, accumulator: Code) -> None:
         """Add to the accumulator of a reduction."""

@@ -11,7 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
 
 from deepcore._threads import num_threads
 
@@ -56,6 +58,31 @@ def over_blocks(work: Callable[[int, int], None], rows: int, step: int, length: 
     work(ends[0], ends[1])
     for future in futures:
         future.result()
+
+
+def over_elements(function: Callable[..., object], *arrays: Any) -> None:
+    """Call a function of each element, of operands and the array for its result, on parts of them on several threads.
+
+    Parameters
+    ----------
+    function
+        A function of NumPy's.
+    arrays
+        Its operands, which may be numbers too, and what it writes to. If these are not all alike, it is called once.
+    """
+    *operands, out = arrays
+    whole = [x for x in arrays if isinstance(x, np.ndarray) and x.ndim]
+    if not all(x.shape == out.shape and x.flags.c_contiguous for x in whole):
+        function(*operands, out=out)
+        return
+    flat = [x.reshape(-1) if isinstance(x, np.ndarray) and x.ndim else x for x in operands]
+    target = out.reshape(-1)
+
+    def work(start: int, stop: int) -> None:
+        parts = [x[start:stop] if isinstance(x, np.ndarray) and x.ndim else x for x in flat]
+        function(*parts, out=target[start:stop])
+
+    over_blocks(work, out.size, BLOCK, 1)
 
 
 @cache

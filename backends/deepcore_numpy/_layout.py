@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from deepcore._backend import numpy_dtypes
 from deepcore._dtype import float32, float64
 
+from ._results import ALIGNMENT, LARGE, Results
 from ._writers import OVERWRITTEN, REDUCTIONS, UFUNCS, WRITERS
 
 if TYPE_CHECKING:
@@ -20,15 +22,14 @@ if TYPE_CHECKING:
 
 _BASIC: Final = (int, slice, type(None), type(...))
 _WRITTEN: Final = UFUNCS.keys() | WRITERS.keys() | REDUCTIONS.keys() | {"matmul", "concat"}
-_ALIGNMENT: Final = 64
 
 
 class Layout:
     """The arrays of a program.
 
     A value is *fixed* if it is in the same array in every run: state that is written, constants, what operations write,
-    and views of these. Other values (arguments, state that is only read, draws, what other operations return) are other
-    arrays in every run, or may be.
+    and views of these. Other values (arguments, state that is only read, draws, what other operations return, large
+    results) are other arrays in every run, or may be.
 
     Parameters
     ----------
@@ -43,12 +44,16 @@ class Layout:
         The inputs that are state, and are both read and written, by position, each with its array.
     outputs
         The outputs that are state, by position, each with its array.
+    results
+        The values that are written to the memory of results, or that results are views of, each with what gives its
+        array before a run.
     """
 
     def __init__(self, program: Program) -> None:
         self.program = program
         self.arrays: dict[Value, Array] = {}
         self.outputs: dict[int, Array] = {}
+        self.results: dict[Value, Results] = {}
         self._makers = {value: call for call in program.calls for value in call.results}
         self._place = {id(call): i for i, call in enumerate(program.calls)}
         self._last = self._last_reads()
@@ -59,7 +64,7 @@ class Layout:
         self.arrays.update({value: np.asarray(array) for value, array in program.constants.items()})
         self._place_concatenations()
         self._place_updates(kept)
-        self._place_rest()
+        self._place_rest(self._given(kept))
         self._finish_updates(kept)
 
     # --------------------------------------------------------------------------------------------------- questions
@@ -70,6 +75,10 @@ class Layout:
             key = call.parameters.get("key")
             return all(isinstance(part, _BASIC) for part in (key if isinstance(key, tuple) else (key,)))
         return call.operation in _MAKERS and len(call.arguments) + len(call.parameters) <= 2
+
+    def is_given(self, value: Value) -> bool:
+        """Whether an output is where the caller may have it."""
+        return self._root(value) in self.results
 
     def _root(self, value: Value) -> Value:
         """Return the value that this one is a view of, through any number of views."""
@@ -148,7 +157,17 @@ class Layout:
         position = places.get(call.results.index(result))
         return position is not None and [x is operand for x in call.operands()].index(True) == position
 
-    def _place_rest(self) -> None:
+    def _given(self, kept: dict[int, int]) -> set[Value]:
+        """Return the large values of which exactly one output is all, and no state."""
+        outputs = self.program.outputs
+        uses = Counter(map(self._root, outputs))
+        return {
+            root
+            for o, value in enumerate(outputs)
+            if uses[root := self._root(value)] == 1 and o not in kept and value.nbytes == root.nbytes >= LARGE
+        }
+
+    def _place_rest(self, given: set[Value]) -> None:
         """Give every other value an array, and its memory to another when it is not read any more."""
         pool = _Pool()
         for i, call in enumerate(self.program.calls):
@@ -157,7 +176,12 @@ class Layout:
             elif self._is_written(call):
                 for value in call.results:
                     home = self._homes.get(value)
-                    self.arrays[value] = self._pooled(call, value, pool) if home is None else home
+                    if home is not None:
+                        self.arrays[value] = home
+                    elif value in given and self._is_row_major(call, value):
+                        self.results[value] = Results(value.shape, _dtype(value))
+                    else:
+                        self.arrays[value] = self._pooled(call, value, pool)
             for value in (*map(self._root, call.operands()), *call.results):
                 if self._last.get(value, i) <= i:
                     pool.release(value)
@@ -165,12 +189,19 @@ class Layout:
     def _pooled(self, call: Call, value: Value, pool: _Pool) -> Array:
         """Return an array whose axes are in memory as NumPy would have them: the last bit of products depends on it."""
         memory = pool.memory(value, self._spent(call, value, pool))[: value.nbytes].view(_dtype(value))
-        operands = [self.arrays[x] for x in call.operands() if x in self.arrays and x.shape == value.shape]
-        if call.operation not in UFUNCS or all(x.flags.c_contiguous for x in operands):
+        if self._is_row_major(call, value):
             return memory.reshape(value.shape)
-        chosen = np.nditer([*operands, None], ["zerosize_ok"]).operands[-1]
+        chosen = np.nditer([*self._alike(call, value), None], ["zerosize_ok"]).operands[-1]
         axes = sorted(range(chosen.ndim), key=lambda axis: -abs(chosen.strides[axis]))
         return memory.reshape([value.shape[axis] for axis in axes]).transpose(np.argsort(axes))
+
+    def _is_row_major(self, call: Call, value: Value) -> bool:
+        """Whether NumPy would have the axes of a result in memory in their order."""
+        return call.operation not in UFUNCS or all(x.flags.c_contiguous for x in self._alike(call, value))
+
+    def _alike(self, call: Call, value: Value) -> list[Array]:
+        """Return the arrays of the operands of a call that have the shape of a value."""
+        return [self.arrays[x] for x in call.operands() if x in self.arrays and x.shape == value.shape]
 
     def _spent(self, call: Call, value: Value, pool: _Pool) -> Value | None:
         """Return an operand that this call may write over, because nothing reads it later."""
@@ -230,8 +261,8 @@ class _Pool:
 
 
 def aligned(n_bytes: int) -> Array:
-    memory = np.empty(max(n_bytes, 1) + _ALIGNMENT, np.uint8)
-    start = -memory.__array_interface__["data"][0] % _ALIGNMENT
+    memory = np.empty(max(n_bytes, 1) + ALIGNMENT, np.uint8)
+    start = -memory.__array_interface__["data"][0] % ALIGNMENT
     return memory[start : start + max(n_bytes, 1)]
 
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from deepcore.graph.replay import Source
 
+from ._blocks import PARALLEL, over_elements
 from ._layout import Layout
 from ._writers import REDUCTIONS, UFUNCS, WRITERS
 
@@ -97,6 +98,7 @@ class Executor:
         program, layout = self.program, self.layout
         source = Source(program, layout.arrays)
         source.begin()
+        source.lines += [f"{source.names[x]} = {source.constant(new, 'r')}()" for x, new in layout.results.items()]
         parts = self._parts(source, apart=note is not None)
         ticks = [] if note is None else ["mark()"]
         source.lines += ticks
@@ -112,8 +114,9 @@ class Executor:
             source.lines.append(f"t{i} = copied({source.text(program.outputs[i])})")
         source.lines += [f"copyto({source.constant(home, 'a')}, t{i})" for i, home in moved.items()]
         texts = [
-            source.constant(kept[i], "a") if i in kept else f"copied({source.text(value)})"
+            source.constant(kept[i], "a") if i in kept else text if layout.is_given(value) else f"copied({text})"
             for i, value in enumerate(program.outputs)
+            for text in [source.text(value)]
         ]
         source.lines.append(f"return [{', '.join([*texts, *map(source.text, program.left)])}]")
         return source.function("inputs", copyto=np.copyto, copied=np.array, mark=mark)
@@ -138,15 +141,17 @@ class Executor:
 
 def write(source: Source, call: Call, layout: Layout) -> None:
     """Write the line for a call."""
-    out = [layout.arrays.get(value) for value in call.results]
-    if any(array is None for array in out):
+    if not all(value in layout.arrays or value in layout.results for value in call.results):
         _call(source, call, layout)
         return
-    targets = ", ".join(source.constant(array, "a") for array in out)
+    targets = ", ".join(map(source.text, call.results))
     arguments = ", ".join(map(source.text, call.arguments))
     name = call.operation
     if name == "concat":
         _concatenate(source, call, layout)
+    elif name in UFUNCS and call.results[0].size >= PARALLEL:
+        several = partial(over_elements, UFUNCS[name])
+        source.lines.append(f"{source.constant(several, 'k')}({arguments}, {targets})")
     elif name in UFUNCS:
         into = "out=" if name in ("maximum", "minimum") else ""  # NumPy deprecates their third positional argument
         source.lines.append(f"{source.constant(UFUNCS[name], 'k')}({arguments}, {into}{targets})")

@@ -17,6 +17,7 @@ from ..ops.creation import asarray
 from ..ops.linear_algebra import matmul
 from .case import Case
 from .clock import timer
+from .elementwise import compiled_call
 from .floor import Copy
 from .operations import operations
 from .subjects import STILL
@@ -113,6 +114,9 @@ def _operation_cases(settings: Settings, keeping: KeepingTorch | None) -> Iterat
     for operation in operations(quick=settings.quick):
         for backward in (False, True) if operation.kind == "activation" else (True,):
             yield _operation_case(operation, settings, keeping, backward=backward)
+        if operation.pullback is not None:
+            for apart in (False, True):
+                yield _compiled_case(operation, settings, keeping, apart=apart)
 
 
 def _operation_case(operation: Operation, settings: Settings, keeping: KeepingTorch | None, *, backward: bool) -> Case:
@@ -127,11 +131,31 @@ def _operation_case(operation: Operation, settings: Settings, keeping: KeepingTo
         _add_copy(case, size, settings)
     for device in settings.devices:
         case.timers[EAGER, str(device)] = timer(operation_call(operation, device, backward=backward), _waiting(device))
+    _add_torch(case, operation, settings, keeping, backward=backward)
+    return case
+
+
+def _compiled_case(operation: Operation, settings: Settings, keeping: KeepingTorch | None, *, apart: bool) -> Case:
+    """Return an operation that is compiled, forward and backward, as one program or as two."""
+    name = f"{operation.name}, {'two programs' if apart else 'one program'}"
+    case = Case("elementwise", name, nbytes=operation.nbytes)
+    _add_copy(case, int(np.prod(operation.shapes[0])), settings)
+    for device in settings.devices:
+        own = compiled_call(operation, device, apart=apart)
+        case.timers["deepcore-compiled", str(device)] = timer(own, _waiting(device))
+        if str(device) == "cpu":
+            case.timers["deepcore-plain", "cpu"] = timer(compiled_call(operation, device, apart=apart, plain=True))
+    _add_torch(case, operation, settings, keeping, backward=True)
+    return case
+
+
+def _add_torch(
+    case: Case, operation: Operation, settings: Settings, keeping: KeepingTorch | None, *, backward: bool
+) -> None:
     if keeping is not None:
         case.timers["torch-eager", "cpu"] = timer(torch_call(operation, backward=backward))
         own = keeping.timer(operation, quick=settings.quick, backward=backward)
         case.timers["torch-keeping-memory", "cpu"] = own
-    return case
 
 
 def update_call(size: int, device: Device) -> Callable[[], Any]:

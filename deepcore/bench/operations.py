@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from .. import ops
+from .._sweep import op
+from ..transform import vjp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +43,9 @@ class Operation:
     products
         The shapes of the operands of its matrix products, forward and backward; where there are none, the floor is a
         copy of the first operand.
+    pullback
+        The cotangents of the operands, of the cotangent of the result, the result and the operands, where it has to be
+        compiled by itself.
     """
 
     kind: str
@@ -50,6 +55,7 @@ class Operation:
     peer: Callable[..., Any]
     classes: int = 0
     products: tuple[tuple[Shape, Shape], ...] = ()
+    pullback: Callable[..., Any] | None = None
 
     @property
     def nbytes(self) -> int | None:
@@ -76,22 +82,34 @@ class Operation:
 
 def _elementwise(side: int) -> list[Operation]:
     shape = (side, side)
-    table: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
-        "relu": (ops.relu, lambda F, x: F.relu(x)),
-        "sigmoid": (ops.sigmoid, lambda F, x: F.sigmoid(x)),
-        "tanh": (ops.tanh, lambda F, x: F.tanh(x)),
-        "gelu tanh": (ops.gelu_tanh, lambda F, x: F.gelu(x, approximate="tanh")),
-        "gelu erf": (ops.gelu, lambda F, x: F.gelu(x)),
-        "softmax": (ops.softmax, lambda F, x: F.softmax(x, -1)),
-        "log-softmax": (ops.log_softmax, lambda F, x: F.log_softmax(x, -1)),
+    own: dict[str, tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]] = {
+        "relu": (ops.relu, lambda F, x: F.relu(x), lambda dy, y, x: op.relu_vjp(dy, y)),
+        "sigmoid": (ops.sigmoid, lambda F, x: F.sigmoid(x), lambda dy, y, x: op.sigmoid_vjp(dy, y)),
+        "tanh": (ops.tanh, lambda F, x: F.tanh(x), lambda dy, y, x: op.tanh_vjp(dy, y)),
+        "gelu tanh": (
+            ops.gelu_tanh,
+            lambda F, x: F.gelu(x, approximate="tanh"),
+            lambda dy, y, x: op.gelu_tanh_vjp(dy, x),
+        ),
+        "gelu erf": (ops.gelu, lambda F, x: F.gelu(x), lambda dy, y, x: op.gelu_vjp(dy, x)),
+        "softmax": (ops.softmax, lambda F, x: F.softmax(x, -1), lambda dy, y, x: op.softmax_vjp(dy, y, axis=-1)),
+        "log-softmax": (
+            ops.log_softmax,
+            lambda F, x: F.log_softmax(x, -1),
+            lambda dy, y, x: op.log_softmax_vjp(dy, y, axis=-1),
+        ),
     }
-    found = [Operation("activation", f"{name} {side}x{side}", (shape,), *both) for name, both in table.items()]
+    found = [
+        Operation("activation", f"{name} {side}x{side}", (shape,), forward, peer, pullback=backward)
+        for name, (forward, peer, backward) in own.items()
+    ]
     norm = Operation(
         "layer_norm",
         f"layer norm {side}x{side}",
         (shape, (side,), (side,)),
         ops.layer_norm,
         lambda F, x, w, b: F.layer_norm(x, w.shape, w, b),
+        pullback=lambda dy, y, x, w, b: vjp(ops.layer_norm, x, w, b)[1](dy),
     )
     return [*found, norm]
 

@@ -20,8 +20,8 @@ ELEMENTWISE: Final = frozenset(
         *("greater", "greater_equal", "hypot", "isfinite", "isinf", "isnan", "less", "less_equal"),
         *("log", "log10", "log1p", "log2", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor"),
         *("maximum", "minimum", "multiply", "negative", "nextafter", "not_equal", "positive", "pow", "reciprocal"),
-        *("relu", "remainder", "round", "sign", "signbit", "sin", "sinh", "special.erf", "sqrt", "square"),
-        *("subtract", "tan", "tanh", "trunc", "where"),
+        *("relu", "remainder", "round", "sigmoid", "sign", "signbit", "sin", "sinh", "special.erf", "special.ndtr"),
+        *("sqrt", "square", "subtract", "tan", "tanh", "trunc", "where"),
     )
 )
 """Operations of each element, whose operands are broadcast together."""

@@ -1,4 +1,4 @@
-"""Elementary functions in single precision: within 2 units in the last place, at every exponent."""
+"""Functions in single precision: the elementary ones within 2 units in the last place, at every exponent."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "expm1": (dc.expm1, np.expm1),
     "log": (dc.log, np.log),
     "log1p": (dc.log1p, np.log1p),
+    "ndtr": (dc.special.ndtr, special.ndtr),
+    "sigmoid": (dc.sigmoid, special.expit),
     "tanh": (dc.tanh, np.tanh),
 }
+UNITS = {"ndtr": 7.0}  # its tail is a product; as NumPy computes it call by call, it is as far away
 
 
 def arguments() -> Any:
@@ -34,7 +37,7 @@ def arguments() -> Any:
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_within_two_units_in_the_last_place(name: str, both: Callable[..., Any]) -> None:
+def test_within_some_units_in_the_last_place(name: str, both: Callable[..., Any]) -> None:
     function, reference = FUNCTIONS[name]
     x = arguments()
     ((ours,), _) = both(function, x)
@@ -43,7 +46,7 @@ def test_within_two_units_in_the_last_place(name: str, both: Callable[..., Any])
         rounded = exact.astype(np.float32)
     finite = np.isfinite(rounded)
     unit = np.spacing(np.abs(rounded[finite])).astype(np.float64)
-    assert (np.abs(ours[finite].astype(np.float64) - exact[finite]) / unit).max() <= 2.0
+    assert (np.abs(ours[finite].astype(np.float64) - exact[finite]) / unit).max() <= UNITS.get(name, 2.0)
     np.testing.assert_array_equal(ours[~finite], rounded[~finite])
     zeros = rounded == 0
     np.testing.assert_array_equal(np.signbit(ours[zeros]), np.signbit(rounded[zeros]))

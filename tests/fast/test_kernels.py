@@ -10,6 +10,11 @@ import pytest
 import deepcore as dc
 from deepcore import nn
 
+pytest.importorskip("llvmlite", reason="llvmlite is not installed")
+
+from deepcore_llvm import _kernel, _points
+from deepcore_llvm._memory import stream_value
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -116,3 +121,24 @@ def test_labels_outside_the_classes() -> None:
     with pytest.raises(IndexError, match="such as a label, is not within the axis"):
         f(z, dc.asarray([0, 1, 3, 1]))
     assert f(z, y).item() == values[-1]
+
+
+def test_results_that_are_written_past_the_caches(threads: int, both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    streamed: list[int] = []
+
+    def noted(lanes: Any, *others: Any) -> None:
+        streamed.append(lanes.width)
+        stream_value(lanes, *others)
+
+    monkeypatch.setattr(_kernel, "STREAMED", 1)
+    monkeypatch.setattr(_points, "stream_value", noted)
+    check(both, lambda x: (dc.relu(x), dc.relu(x) * 2.0), normal(300, 1000))  # large enough to be given away
+    check(both, lambda x: x - dc.mean(x, axis=-1, keepdims=True), normal(30, 64))
+    check(both, lambda x: dc.astype(x, dc.float64) * 2.0, normal(30, 64))
+    check(both, lambda x: dc.sum(x * 2.0 + 1.0, axis=0) @ (x * 2.0 + 1.0).mT, normal(64, 80), tolerance=2e-6)
+    assert set(streamed) == {8, 16}
+    streamed.clear()
+    check(both, lambda x: x - dc.max(x, axis=-1, keepdims=True), normal(30, 63))  # rows begin within lines
+    check(both, lambda x: dc.concat([x[0, :3], dc.relu(x[1]), x[2] * 2.0]), normal(3, 64))
+    check(both, lambda x: (dc.exp(x), x.mT * 2.0 > 0.0), normal(32, 64))
+    assert not streamed

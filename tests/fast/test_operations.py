@@ -62,7 +62,8 @@ def check(both: Callable[..., Any], function: Any, *arrays: Any, tolerance: floa
 def test_floating_point_numbers(name: str, dtype: str, both: Callable[..., Any]) -> None:
     x, y = floats(dtype)
     function = named(name)
-    check(both, function, *((x, y) if name in BINARY else (x,)), tolerance=4 * float(np.finfo(dtype).eps))
+    units = 8 if name == "special.ndtr" else 4  # whose parts are themselves far away: tests/fast/test_elementary.py
+    check(both, function, *((x, y) if name in BINARY else (x,)), tolerance=units * float(np.finfo(dtype).eps))
 
 
 @pytest.mark.parametrize("dtype", INTEGERS)
