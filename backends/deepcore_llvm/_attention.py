@@ -77,7 +77,7 @@ class _Attention(Routine):
         return (place if start is None else work.at(place, (start, step)), step, False)
 
     def masked(self, work: Work, head: Code, i: Code) -> Callable[[Lanes, Code, Code], Code]:
-        """Return what makes scores of query i infinitely low where it may not attend, of lanes, scores and their key."""
+        """Return what makes the scores of a query infinitely low where it may not attend: of lanes, scores and a key."""
         build = work.build
         mask = None
         if self.mask is not None:
@@ -115,7 +115,7 @@ class _Attention(Routine):
 
 
 def _accepted(call: Call, first: int) -> bool:
-    """Whether the heads of queries, keys and values are the same, and the mask, if there is one, is not differentiated."""
+    """Whether there are as many heads of queries, keys and values, and a mask, if there is one, has their axes."""
     query, key, value = call.arguments[first : first + 3]
     mask = call.arguments[first + 3] if len(call.arguments) > first + 3 else None
     if call.parameters.get("enable_gqa") or not query.shape[:-2] == key.shape[:-2] == value.shape[:-2]:
@@ -141,7 +141,9 @@ class AttentionForward(_Attention):
 
     def fits(self) -> bool:
         """Whether it can be written."""
-        return self.is_readable() and is_matrix(self.output, self.strides[self.output]) and self.is_contiguous(self.kept)
+        return (
+            self.is_readable() and is_matrix(self.output, self.strides[self.output]) and self.is_contiguous(self.kept)
+        )
 
     @property
     def scratch(self) -> int:
@@ -160,7 +162,9 @@ class AttentionForward(_Attention):
                 e = work.at(kept, (first, self.m)) if self.keeps_weights else work.scratch()
                 sizes = (rows, columns, self.d)
                 keys = (*self.matrix(work, self.key, key)[:2], True)
-                work.product(self.matrix(work, self.query, query, start), keys, (e, self.m, False), sizes, alpha=self.scale)
+                work.product(
+                    self.matrix(work, self.query, query, start), keys, (e, self.m, False), sizes, alpha=self.scale
+                )
                 with loop(build, INT64(0), rows) as r:
                     row = work.at(e, (r, self.m))
                     self._softmax(work, row, h, build.add(start, r), build.add(first, r))
@@ -260,7 +264,7 @@ class AttentionBackward(_Attention):
                     given = None
                     if self.dkept is not None:
                         given = work.at(work.bases[self.dkept], (build.add(first, r), self.m))
-                    self._through_softmax(work, *(work.at(x[0], (r, self.m)) for x in (ds, p)), given)
+                    self._through_softmax(work, work.at(ds[0], (r, self.m)), work.at(p[0], (r, self.m)), given)
                 is_first = build.icmp_signed("==", block, INT64(0))
                 zero, one = ir.Constant(work.scalar, 0.0), ir.Constant(work.scalar, 1.0)
                 beta = one if self.is_causal else build.select(is_first, zero, one)

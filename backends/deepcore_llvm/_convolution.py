@@ -85,7 +85,7 @@ class _Convolution(Routine):
             work.fill(work.at(image, (c, self.padded)), self.padded, ir.Constant(work.scalar, 0.0))
 
     def exchange(self, work: Work, sample: Code, move: Callable[[Code, Code, Code], None]) -> None:
-        """Go through the rows of a sample: call ``move`` with where each is, where it is in the padded sample, and c."""
+        """Go through a sample: call ``move`` with where a row is, where it is in the padded sample, and its channel."""
         size, before = self.windows.size, self.windows.before
         start = sum(p * pitch for p, pitch in zip(before, self.pitches, strict=True))
         own = row_major(size)
@@ -105,9 +105,7 @@ class _Convolution(Routine):
         first = work.build.mul(part, INT64(self.rows))
         return first, work.least(INT64(self.rows), work.build.sub(INT64(self.windows.number[0]), first))
 
-    def exchange_columns(
-        self, work: Work, first: Code, rows: Code, move: Callable[[Code, Code, int], None]
-    ) -> None:
+    def exchange_columns(self, work: Work, first: Code, rows: Code, move: Callable[[Code, Code, int], None]) -> None:
         """Go through the columns: call ``move`` with where a row of windows has its elements, and where its columns.
 
         The third argument is how far apart the elements are in the padded sample.
@@ -305,8 +303,10 @@ def _forward_windows(call: Call) -> Windows:
 
 
 def _transposed_windows(call: Call) -> Windows:
+    x, weight = call.arguments[:2]
+    stride, padding, dilation, groups = _options(call)
     rest = call.parameters.get("output_padding", 0)
-    return transposed_windows(call.arguments[0].shape, call.arguments[1].shape, *_options(call), rest)
+    return transposed_windows(x.shape, weight.shape, stride, padding, dilation, groups, rest)
 
 
 def _weight_windows(call: Call) -> Windows:

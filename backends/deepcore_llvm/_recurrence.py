@@ -120,8 +120,8 @@ class LSTMForward(_Recurrence):
             self.weighted(work, hidden, first, rows, back=False, beta=1.0)
             with loop(build, INT64(0), rows) as r:
                 i = build.add(begin, r)
-                new = [self.element(work, x, t, i) for x in (self.gates, self.states, self.cells)]
-                self._bend(work, *new, work.at(cell, (r, n)))
+                gates, state, new = (self.element(work, x, t, i) for x in (self.gates, self.states, self.cells))
+                self._bend(work, gates, state, new, work.at(cell, (r, n)))
 
     def _begin(self, work: Work, t: Code, i: Code) -> None:
         """Write the projections and the bias to where the gates will be."""

@@ -94,7 +94,9 @@ def is_floating(call: Call) -> bool:
     dtypes = {x.dtype for x in values}
     has_numbers = any(isinstance(x, Number) for x in (*call.arguments, *call.parameters.values()))
     (dtype, *rest) = dtypes
-    return not rest and not has_numbers and kind(dtype) == "f" and dtype.bits in (32, 64) and all(x.size for x in values)
+    return (
+        not rest and not has_numbers and kind(dtype) == "f" and dtype.bits in (32, 64) and all(x.size for x in values)
+    )
 
 
 def _is_row_major(shape: Sequence[int], strides: Sequence[int]) -> bool:
@@ -218,7 +220,9 @@ class Work:
         for lanes, start in self.along(length):
             self.store(lanes, lanes.spread(value), pointer, start)
 
-    def copy(self, source: Code, target: Code, length: int, step: int = 1, more: Callable[..., Code] | None = None) -> None:
+    def copy(
+        self, source: Code, target: Code, length: int, step: int = 1, more: Callable[..., Code] | None = None
+    ) -> None:
         """Copy a row.
 
         Parameters
