@@ -77,7 +77,7 @@ class _Attention(Routine):
         return (place if start is None else work.at(place, (start, step)), step, False)
 
     def masked(self, work: Work, head: Code, i: Code) -> Callable[[Lanes, Code, Code], Code]:
-        """Return what makes the scores of a query infinitely low where it may not attend: of lanes, scores and a key."""
+        """Return what makes the scores of a query infinitely low where it may not attend, of lanes, x and a key."""
         build = work.build
         mask = None
         if self.mask is not None:
@@ -211,7 +211,8 @@ class AttentionBackward(_Attention):
 
     def __init__(self, call: Call, strides: Strides) -> None:
         super().__init__(call, strides, 2)
-        self.dy, self.dkept = call.arguments[:2]
+        given: list[Any] = [*call.arguments[:2]]
+        self.dy, self.dkept = given
         self.kept = call.arguments[7]
         self.dquery, self.dkey, self.dvalue, _ = call.results
 
@@ -259,7 +260,9 @@ class AttentionBackward(_Attention):
                 p = (self._weights(work, queries, key, rows, columns, h, start, first), self.m, False)
                 if dy is not None:
                     values = (*self.matrix(work, self.value, value)[:2], True)
-                    work.product(self.matrix(work, self.dy, dy, start), values, ds, (rows, columns, self.dv))
+                    work.product(
+                        self.matrix(work, self.call.arguments[0], dy, start), values, ds, (rows, columns, self.dv)
+                    )
                 with loop(build, INT64(0), rows) as r:
                     given = None
                     if self.dkept is not None:
@@ -269,7 +272,10 @@ class AttentionBackward(_Attention):
                 zero, one = ir.Constant(work.scalar, 0.0), ir.Constant(work.scalar, 1.0)
                 beta = one if self.is_causal else build.select(is_first, zero, one)
                 if dy is not None and dvalue is not None:
-                    places = (self.matrix(work, self.dy, dy, start), self.matrix(work, self.dvalue, dvalue))
+                    places = (
+                        self.matrix(work, self.call.arguments[0], dy, start),
+                        self.matrix(work, self.dvalue, dvalue),
+                    )
                     work.product((p[0], self.m, True), *places, (columns, self.dv, rows), beta=beta)
                 places = (queries, self.matrix(work, self.dkey, dkey))
                 transposed = (ds[0], self.m, True)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
 
 _PATTERNS: Final = {
     "scipy_cblas_{}gemm64_": 64,
@@ -50,6 +51,24 @@ class Blas:
     bits: int
     threads: int
     set_threads: int
+
+    @contextmanager
+    def on_one_thread(self) -> Generator[None]:
+        """Let it compute on one thread, where that can be set.
+
+        Its other threads look for work for a tenth of a second after a product, and would take a core from whatever else
+        computes on several threads in the meantime.
+        """
+        if not (self.threads and self.set_threads):
+            yield
+            return
+        threads = ctypes.CFUNCTYPE(ctypes.c_int)(self.threads)()
+        set_threads = ctypes.CFUNCTYPE(None, ctypes.c_int)(self.set_threads)
+        set_threads(1)
+        try:
+            yield
+        finally:
+            set_threads(threads)
 
 
 @cache

@@ -148,7 +148,8 @@ class ConvolutionForward(_Convolution):
     """The cross-correlation."""
 
     def __init__(self, call: Call, strides: Strides) -> None:
-        x, self.weight, self.bias = (*call.arguments, None)[:3]
+        arguments: list[Any] = [*call.arguments, None]
+        x, self.weight, self.bias = arguments[:3]
         super().__init__(call, strides, _forward_windows(call), x, call.results[0])
 
     @staticmethod
@@ -185,7 +186,8 @@ class ConvolutionTransposed(_Convolution):
     """The transposed convolution."""
 
     def __init__(self, call: Call, strides: Strides) -> None:
-        x, self.weight, self.bias = (*call.arguments, None)[:3]
+        arguments: list[Any] = [*call.arguments, None]
+        x, self.weight, self.bias = arguments[:3]
         super().__init__(call, strides, _transposed_windows(call), call.results[0], x)
 
     @staticmethod

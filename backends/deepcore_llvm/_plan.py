@@ -22,6 +22,7 @@ from deepcore.graph.trace import NOTHING
 from deepcore_numpy._layout import Layout, aligned
 from deepcore_numpy._plan import Executor, elsewhere, write
 
+from ._blas import blas
 from ._code import KernelStep, Module, ProductStep, RoutineStep
 from ._ends import scratch_bytes
 from ._operations import is_native
@@ -105,8 +106,17 @@ class NativeExecutor(Executor):
         self.threads = 1 if pool() is None else min(program.device.backend.num_threads or 1, MOST)
         self._library: Library | None = None
         self._scratch: list[Any] = []
+        self._is_mixed = False  # whether BLAS is called by NumPy too
         self.plain = spelled_out(program)
         super().__init__(grouped(self.plain))
+
+    def __call__(self, inputs: Sequence[Any]) -> Sequence[Any]:
+        """Run the program: see :class:`deepcore_numpy._plan.Executor`."""
+        library = blas() if self._is_mixed and self.threads > 1 else None
+        if library is None:
+            return super().__call__(inputs)
+        with library.on_one_thread():
+            return super().__call__(inputs)
 
     def _layout(self) -> Layout:
         return NativeLayout(self.program)
@@ -141,6 +151,8 @@ class NativeExecutor(Executor):
             else:
                 parts.append([step])
                 calls.append([*inside])
+        outside = {part.operation for part in parts if isinstance(part, Call)}
+        self._is_mixed = not outside.isdisjoint(STAY | {"matmul"}) and any(isinstance(part, list) for part in parts)
         lines = _Lines(source, self.layout, places, parts)
         lines.begin(numbers)
         runs = iter(self._runs([part for part in parts if isinstance(part, list)], Module(places.of, numbers, scratch)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from llvmlite import ir
 
@@ -69,17 +69,17 @@ class _Pooling(Routine):
         return found
 
 
+_MOST: Final = 64
+"""The largest number of places of a window for which the comparisons are written one after another."""
+
+
 def _is_inside(w: Windows) -> bool:
     return not w.is_padded and w.places <= _MOST
 
 
-_MOST = 64
-
-
 def _windows(call: Call, size: Shape) -> Windows:
-    options = {"stride": None, "padding": 0, "dilation": 1, "ceil_mode": False, "kernel_size": 1} | {
-        name: x for name, x in call.parameters.items() if name != "size"
-    }
+    options: dict[str, Any] = {"stride": None, "padding": 0, "dilation": 1, "ceil_mode": False, "kernel_size": 1}
+    options |= {name: x for name, x in call.parameters.items() if name != "size"}
     return pool_windows(tuple(size), name=call.operation, **options)
 
 

@@ -40,6 +40,9 @@ class Network(ABC):
     is_random: ClassVar[bool] = False
     """Whether it draws random numbers, so that the losses of two libraries are not the same."""
 
+    shape: ClassVar[tuple[int, ...]]
+    """The shape of a sample."""
+
     batch: int = 32
 
     @property
@@ -56,11 +59,6 @@ class Network(ABC):
     def training_flops(self) -> int:
         """... of a training step: forward, and backward for the weights and for what they are multiplied with."""
         return 3 * self.inference_flops - self.first_flops
-
-    @property
-    @abstractmethod
-    def shape(self) -> tuple[int, ...]:
-        """The shape of a sample."""
 
     @abstractmethod
     def model(self) -> nn.Module:

@@ -33,7 +33,7 @@ def bench(
     net: Annotated[
         list[str] | None,
         typer.Option(
-            help="A network by its widths, and a batch: 784-100-50-10@50; or cnn, lstm, transformer. As often as wanted."
+            help="A network by its widths, and a batch: 784-100-50-10@50; or cnn, lstm, transformer; several times."
         ),
     ] = None,
     peers: Annotated[str, typer.Option(help="Libraries to compare with: torch,jax,sklearn.")] = "",
