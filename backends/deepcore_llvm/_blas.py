@@ -56,8 +56,8 @@ class Blas:
     def on_one_thread(self) -> Generator[None]:
         """Let it compute on one thread, where that can be set.
 
-        Its other threads look for work for a tenth of a second after a product, and would take a core from whatever else
-        computes on several threads in the meantime.
+        Its other threads look for work for a tenth of a second after a product, and would take a core from whatever
+        else computes on several threads in the meantime.
         """
         if not (self.threads and self.set_threads):
             yield

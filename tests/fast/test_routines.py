@@ -49,7 +49,10 @@ def check(
         return [*results, *pull(weights)]
 
     program = graph.traced(both, *map(dc.asarray, arrays))
-    ours, theirs = NativeExecutor(program)(arrays), replay(program)(arrays)
+    native_program = NativeExecutor(program)
+    with np.errstate(all="ignore"):  # whatever was in memory before does not matter
+        native_program([np.full_like(x, np.nan) if x.dtype.kind == "f" else x for x in arrays])
+    ours, theirs = native_program(arrays), replay(program)(arrays)
     assert len(ours) == len(theirs)
     for a, b in zip(ours, theirs, strict=True):
         assert a.dtype == b.dtype
