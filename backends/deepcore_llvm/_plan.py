@@ -52,7 +52,8 @@ STAY: Final = frozenset(
         *("gru_backward", "gru_sequence", "lstm_backward", "lstm_sequence", "rnn_backward", "rnn_sequence"),
     )
 )
-"""Operations whose kernels of NumPy's are faster than the calls that they are made of. All others are spelled out."""
+"""Operations whose routines, or kernels of NumPy's, are faster than the calls that they are made of. All others are
+spelled out."""
 
 
 def spelled_out(program: Program) -> Program:

@@ -7,9 +7,8 @@ own samples or heads, so that nobody waits for anybody before the end.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
 
@@ -289,7 +288,7 @@ class Work:
         Parameters
         ----------
         a, b, c
-            Each an address, how far apart its rows are, and whether it is transposed.
+            The matrices.
         sizes
             The rows of a and c, the columns of b and c, and the columns of a.
         alpha, beta
@@ -328,11 +327,3 @@ def is_matrix(value: Value, strides: Sequence[int]) -> bool:
     """Whether BLAS can be told of the matrices at the end of a value as they are."""
     rows, columns = value.shape[-2:]
     return (columns == 1 or strides[-1] == 1) and (rows == 1 or strides[-2] >= columns)
-
-
-def size(shape: Sequence[int]) -> int:
-    """Return the number of elements."""
-    return math.prod(shape)
-
-
-UNTRANSPOSED: Final = False
