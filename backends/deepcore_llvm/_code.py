@@ -14,6 +14,7 @@ from ._loops import alloca
 from ._memory import TABLE, base
 from ._pool import pool
 from ._product import Product, cost, symbols, write
+from ._routine import Work
 from ._share import Share
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from deepcore.graph.program import Value
 
     from ._places import Place
+    from ._routine import Routine
     from ._space import Space
 
 
@@ -40,7 +42,13 @@ class ProductStep(NamedTuple):
     how: Product
 
 
-Step: TypeAlias = KernelStep | ProductStep
+class RoutineStep(NamedTuple):
+    """A call that is written out by hand."""
+
+    routine: Routine
+
+
+Step: TypeAlias = KernelStep | ProductStep | RoutineStep
 
 FUNCTION: Final = ir.FunctionType(INT32, [TABLE, NUMBERS, INT64, INT64])
 """What each thread computes: of the table, the numbers, which thread it is, and of how many."""
@@ -61,7 +69,8 @@ class Module:
     numbers
         The position of each number of the host, by identity.
     scratch
-        For each group with ends, by identity, the entry of the table with memory for these.
+        For each group with ends, and each routine, by identity, the entry of the table with memory for it, if it needs
+        any.
     """
 
     def __init__(self, places: dict[Value, Place], numbers: dict[int, int], scratch: dict[int, int]) -> None:
@@ -88,6 +97,8 @@ class Module:
         for step in steps:
             if isinstance(step, ProductStep):
                 self._product(build, step, share)
+            elif isinstance(step, RoutineStep):
+                self._routine(build, step.routine)
             else:
                 self._kernel(build, step, share, wrong)
             build.call(self._barrier, [threads])
@@ -129,6 +140,24 @@ class Module:
             return
         with build.if_then(build.icmp_signed("==", share.id, INT64(0))):
             write(build, how, values[0].dtype, addresses, None)
+
+    def _routine(self, build: Any, routine: Routine) -> None:
+        name = f"routine{self._n_kernels}"
+        self._n_kernels += 1
+        function = ir.Function(self.module, FUNCTION, name)
+        build.call(function, build.function.args)
+        inside = ir.IRBuilder(function.append_basic_block("entry"))
+        table, _, id_, threads = function.args
+        bases = {value: base(inside, table, self.places[value], value) for value in routine.values}
+        slot = self.scratch.get(id(routine))
+        memory = INT64(0) if slot is None else inside.load(inside.gep(table, [INT64(slot)]))
+
+        def wait() -> None:
+            inside.call(self._barrier, [threads])
+
+        share = Share(id_, threads)
+        routine.write(Work(inside, routine.dtype, bases, share, (memory, routine.scratch_bytes), wait))
+        inside.ret(INT32(0))
 
     def compiled(self) -> Library:
         """Return the functions."""

@@ -19,15 +19,17 @@ from deepcore.graph.fusion import fused
 from deepcore.graph.group import Group
 from deepcore.graph.passes import expanded
 from deepcore.graph.program import Call, Value, leaves_of
+from deepcore.graph.trace import NOTHING
 from deepcore_numpy._layout import Layout, aligned
 from deepcore_numpy._plan import Executor, elsewhere, write
 
-from ._code import KernelStep, Module, ProductStep
+from ._code import KernelStep, Module, ProductStep, RoutineStep
 from ._ends import scratch_bytes
 from ._operations import is_native
 from ._places import Places
 from ._pool import MOST, pool
 from ._product import product
+from ._routines import ROUTINES, has_routine, ordered, values_of
 from ._space import space
 
 if TYPE_CHECKING:
@@ -50,7 +52,8 @@ STAY: Final = frozenset(
         *("gru_backward", "gru_sequence", "lstm_backward", "lstm_sequence", "rnn_backward", "rnn_sequence"),
     )
 )
-"""Operations whose kernels of NumPy's are faster than the calls that they are made of. All others are spelled out."""
+"""Operations whose routines, or kernels of NumPy's, are faster than the calls that they are made of. All others are
+spelled out."""
 
 
 def spelled_out(program: Program) -> Program:
@@ -76,7 +79,11 @@ class NativeLayout(Layout):
     """Where values are, for kernels and BLAS, which write all that they compute where it is wanted."""
 
     def _is_written(self, call: Call) -> bool:
-        return call.operation == KERNEL or super()._is_written(call)
+        return call.operation == KERNEL or has_routine(call) or super()._is_written(call)
+
+    def _pooled(self, call: Call, value: Value, pool: Any) -> Any:
+        array = super()._pooled(call, value, pool)
+        return ordered(call, value, array, self.arrays)
 
     def _writes_over(self, call: Call, result: Value, operand: Value) -> bool:
         if call.operation != KERNEL:
@@ -126,9 +133,10 @@ class NativeExecutor(Executor):
             for x in call.arguments:
                 if isinstance(x, Number):
                     numbers.setdefault(id(x), len(numbers))
-            if isinstance(step, KernelStep) and step.group.ends:
-                self._scratch.append(aligned(scratch_bytes(step.group) * self.threads))
-                scratch[id(step.group)] = places.add(self._scratch[-1].ctypes.data)
+            owner, needed = _scratch(step)
+            if needed:
+                self._scratch.append(aligned(needed * self.threads))
+                scratch[id(owner)] = places.add(self._scratch[-1].ctypes.data)
             if parts and isinstance(parts[-1], list) and not apart:
                 parts[-1].append(step)
                 calls[-1] += inside
@@ -171,8 +179,22 @@ def _is_nothing(call: Call, places: Places) -> bool:
     return is_fixed and not elsewhere(call, places.layout)
 
 
+def _scratch(step: Step) -> tuple[Any, int]:
+    """Return what needs memory for each thread, and how many bytes."""
+    if isinstance(step, RoutineStep):
+        return step.routine, step.routine.scratch_bytes
+    return (step.group, scratch_bytes(step.group)) if isinstance(step, KernelStep) else (step, 0)
+
+
 def _native(call: Call, places: Places) -> Step | None:
     """Return a call as a step of native code, or None where there is none."""
+    if has_routine(call):
+        routine = ROUTINES[call.operation](call, {x: places.strides(x) for x in values_of(call)})
+        if not routine.fits():
+            return None
+        for value in routine.values:
+            places.find(value)
+        return RoutineStep(routine)
     if call.operation == KERNEL:
         group: Group = call.parameters["group"]
         found = space(group, {value: places.find(value).strides for value in (*group.inputs, *group.outputs)})
@@ -219,17 +241,19 @@ class _Lines:
     def call(self, call: Call) -> None:
         """Write a call of NumPy, or all the calls of a kernel that goes through memory in no regular way."""
         if call.operation == KERNEL:
-            self._calls(call.parameters["group"])
+            self._calls([*call.parameters["group"].calls], call.parameters["group"].outputs)
+        elif has_routine(call):
+            self._calls([call], [x for x in call.results if x is not NOTHING])
         else:
             write(self.source, call, self.layout)
         for value in call.results:
             if value not in self.layout.results:
                 self._new(value)
 
-    def _calls(self, group: Group) -> None:
+    def _calls(self, calls: Sequence[Call], outputs: Sequence[Value]) -> None:
         names, results = self.source.names, self.layout.results
-        targets = {value: self.source.text(value) for value in group.outputs}
-        for call in group.calls:
+        targets = {value: self.source.text(value) for value in outputs}
+        for call in calls:
             names.update((value, f"v{len(names)}") for value in call.results if value not in names)
             names.update((value, f"{targets[value]}_new") for value in call.results if value in results)
             self.source.call(call)

@@ -126,7 +126,7 @@ def write(build: Any, p: Product, dtype: Any, addresses: Sequence[Code], share: 
         Which part of the product is computed here; None is all of it.
     """
     scalar = scalar_type(dtype)
-    function = _declared(build.module, scalar)
+    function = declared(build.module, scalar)
     integer = function.function_type.args[3]
     count = math.prod(p.stack)
     first, last, m, n = INT64(0), INT64(count), INT64(p.m), INT64(p.n)
@@ -167,7 +167,7 @@ def _step(x: Matrix, axis: int) -> int:
     return x.leading if (x.order == PLAIN) == (axis == 0) else 1
 
 
-def _declared(module: Any, scalar: Any) -> Any:
+def declared(module: Any, scalar: Any) -> Any:
     """Return ``cblas_sgemm`` or ``cblas_dgemm``."""
     name = "deepcore_sgemm" if isinstance(scalar, ir.FloatType) else "deepcore_dgemm"
     found = module.globals.get(name)

@@ -217,7 +217,7 @@ class Layout:
         if array is None:
             return
         view = viewed(array, call)
-        if np.may_share_memory(view, array) or array.size == 0:  # some reshapes have to copy, in every run
+        if np.may_share_memory(view, array) or view.size == 0:  # some reshapes have to copy, in every run
             self.arrays[call.results[0]] = view
 
     def _finish_updates(self, kept: dict[int, int]) -> None:

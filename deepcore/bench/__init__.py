@@ -11,6 +11,8 @@ from .nets import BATCHES as BATCHES
 from .nets import QUICK as QUICK
 from .nets import Net as Net
 from .nets import parse_net as parse_net
+from .networks import NETWORKS as NETWORKS
+from .networks import Network as Network
 from .peers import PEERS as PEERS
 from .peers import parse_peers as parse_peers
 from .report import Report as Report

@@ -1,4 +1,7 @@
-"""The networks of the benchmark: multilayer perceptrons with ReLU, and their weights and batches as NumPy arrays."""
+"""The networks of the benchmark by what they are called: perceptrons by their widths, and others by name.
+
+Multilayer perceptrons have ReLU between their layers, and their weights and batches are NumPy arrays.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from .._errors import ConfigError
+from .networks import NETWORKS, Network
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,6 +69,11 @@ class Net:
             for n, m in itertools.pairwise(self.widths)
         ]
 
+    @property
+    def is_random(self) -> bool:
+        """Whether it draws random numbers."""
+        return False
+
     def data(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return the inputs, of variance 1, and the labels: the same in every call."""
         rng = np.random.default_rng(1)
@@ -72,8 +81,8 @@ class Net:
         return inputs, rng.integers(0, self.widths[-1], self.batch)
 
 
-def parse_net(text: str) -> Net:
-    """Return the network that is written as its widths, and ``@`` and a batch where that is not the usual one.
+def parse_net(text: str) -> Net | Network:
+    """Return the network of some widths or some name, with ``@`` and a batch where that is not the usual one.
 
     Raises
     ------
@@ -86,11 +95,16 @@ def parse_net(text: str) -> Net:
     Net(widths=(784, 100, 50, 10), batch=50)
     >>> parse_net("8-4-2@16")
     Net(widths=(8, 4, 2), batch=16)
+    >>> parse_net("cnn@16")
+    Convolutional(batch=16)
     """
+    named, _, own = text.partition("@")
+    if named in NETWORKS and (not own or re.fullmatch(r"[1-9]\d{0,6}", own, re.ASCII)):
+        return NETWORKS[named](int(own)) if own else NETWORKS[named]()
     if not _WRITTEN.fullmatch(text):
         msg = (
             f"a network is its widths, from inputs to outputs, such as 784-100-50-10 or, with a batch of its own, "
-            f"784-100-50-10@50, not {text!r}"
+            f"784-100-50-10@50, or one of {', '.join(NETWORKS)}, not {text!r}"
         )
         raise ConfigError(msg)
     name, _, batch = text.partition("@")

@@ -11,12 +11,13 @@ import numpy as np
 
 from .._backend import Library
 from .._errors import ConfigError
+from .nets import Net
 from .subjects import LR, Subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .nets import Net
+    from .networks import Network
 
 torch: Any = Library("torch")
 jax: Any = Library("jax")
@@ -47,7 +48,7 @@ class Peer:
     name: str
     module: str
     requirement: str
-    subjects: dict[str, Callable[[Net, str], Subject]]
+    subjects: dict[str, Callable[[Net | Network, str], Subject]]
     on_gpu: bool = True
 
     @property
@@ -76,18 +77,11 @@ class Torch(Subject):
         Whether model and loss are compiled.
     """
 
-    def __init__(self, net: Net, device: str, *, fused: bool, compiled: bool) -> None:
+    def __init__(self, net: Net | Network, device: str, *, fused: bool, compiled: bool) -> None:
         self.name = "torch-compile" if compiled else "torch-fused" if fused else "torch-eager"
         self.device = device
         self.infers = compiled or not fused
-        layers: list[Any] = []
-        for (n, m), (weight, bias) in zip(itertools.pairwise(net.widths), net.weights(), strict=True):
-            layer = torch.nn.Linear(n, m)
-            with torch.no_grad():
-                layer.weight.copy_(torch.from_numpy(weight.T))
-                layer.bias.copy_(torch.from_numpy(bias))
-            layers += [layer, torch.nn.ReLU()]
-        model = torch.nn.Sequential(*layers[:-1]).to(device)
+        model = (_torch_mlp(net) if isinstance(net, Net) else net.torch_model()).to(device)
         self._inputs, self._labels = (torch.from_numpy(x).to(device) for x in net.data())
         options = {"fused": True} if fused else {}
         self._optimizer = torch.optim.Adam(model.parameters(), lr=LR, betas=(BETA1, BETA2), eps=EPS, **options)
@@ -125,6 +119,25 @@ class Torch(Subject):
         return result
 
 
+def _torch_mlp(net: Net) -> Any:
+    layers: list[Any] = []
+    for (n, m), (weight, bias) in zip(itertools.pairwise(net.widths), net.weights(), strict=True):
+        layer = torch.nn.Linear(n, m)
+        with torch.no_grad():
+            layer.weight.copy_(torch.from_numpy(weight.T))
+            layer.bias.copy_(torch.from_numpy(bias))
+        layers += [layer, torch.nn.ReLU()]
+    return torch.nn.Sequential(*layers[:-1])
+
+
+def _perceptron(net: Net | Network, name: str) -> Net:
+    """Return a network, or raise where it is not a perceptron."""
+    if not isinstance(net, Net):
+        msg = f"{net.name} is written for deepcore and PyTorch, and {name} is measured on perceptrons alone"
+        raise ConfigError(msg)
+    return net
+
+
 class Jax(Subject):
     """JAX: the whole step, with Adam, in one ``jit`` that may overwrite the state it is given.
 
@@ -134,11 +147,17 @@ class Jax(Subject):
         The network.
     device
         Where it computes.
+
+    Raises
+    ------
+    ConfigError
+        If the network is not a perceptron.
     """
 
     name = "jax-jit"
 
-    def __init__(self, net: Net, device: str) -> None:
+    def __init__(self, net: Net | Network, device: str) -> None:
+        net = _perceptron(net, "JAX")
         self.device = device
         kind, _, index = device.partition(":")
         place = jax.devices("gpu" if kind == "cuda" else kind)[int(index or 0)]
@@ -217,12 +236,13 @@ class Sklearn(Subject):
     Raises
     ------
     ConfigError
-        If the network has two outputs.
+        If the network is not a perceptron, or has two outputs.
     """
 
     name = "sklearn"
 
-    def __init__(self, net: Net, device: str) -> None:
+    def __init__(self, net: Net | Network, device: str) -> None:
+        net = _perceptron(net, "scikit-learn")
         if net.widths[-1] == 2:
             msg = "MLPClassifier has one output for two classes, and not the two that the others have"
             raise ConfigError(msg)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .._device import Device
     from .case import Case
     from .nets import Net
+    from .networks import Network
     from .peers import Peer
     from .report import Result
 
@@ -47,7 +48,7 @@ class Settings:
     """
 
     devices: tuple[Device, ...]
-    nets: tuple[Net, ...]
+    nets: tuple[Net | Network, ...]
     peers: tuple[Peer, ...] = ()
     rounds: int = 15
     threads: int = 1

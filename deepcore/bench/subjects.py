@@ -11,13 +11,14 @@ from .. import nn, optim
 from .._tape import no_grad
 from ..graph import compile
 from ..ops.creation import asarray
+from .nets import Net
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .._device import Device
     from .._tensor import Tensor
-    from .nets import Net
+    from .networks import Network
 
 LR: Final = 1e-3
 STILL: Final = 1e-7
@@ -83,11 +84,11 @@ class Deepcore(Subject):
         Whether the step is compiled.
     """
 
-    def __init__(self, net: Net, device: Device, *, compiled: bool) -> None:
+    def __init__(self, net: Net | Network, device: Device, *, compiled: bool) -> None:
         self.name = "deepcore-compiled" if compiled else "deepcore-eager"
         self.device = str(device)
         self._backend = device.backend
-        model = _mlp(net, device)
+        model = (_mlp(net) if isinstance(net, Net) else net.model()).to(device)
         loss = nn.CategoricalCrossEntropy()
         adam = self._optimizer = optim.Adam(model.parameters(), lr=LR)
         inputs, labels = (asarray(x, device=device) for x in net.data())
@@ -127,10 +128,10 @@ class Deepcore(Subject):
         return result
 
 
-def _mlp(net: Net, device: Device) -> nn.Module:
+def _mlp(net: Net) -> nn.Module:
     layers: list[nn.Module] = []
     for (n, m), (weight, bias) in zip(itertools.pairwise(net.widths), net.weights(), strict=True):
         layer = nn.Dense(n, m)
         layer.load_state_dict({"weight": asarray(weight), "bias": asarray(bias)})
         layers += [layer, nn.ReLU()]
-    return nn.Sequential(*layers[:-1]).to(device)
+    return nn.Sequential(*layers[:-1])

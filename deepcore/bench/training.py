@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 
     from .._device import Device
     from .case import Key
+    from .networks import Network
     from .peers import Peer
     from .report import Report
 
 FLOOR: Final = "gemm-floor"
 SMALL: Final = Net((4, 3, 3), 8)
-OWN: Final[dict[str, Callable[[Net, Any], Subject]]] = {
+OWN: Final[dict[str, Callable[[Net | Network, Any], Subject]]] = {
     "deepcore-eager": partial(Deepcore, compiled=False),
     "deepcore-compiled": partial(Deepcore, compiled=True),
 }
@@ -41,14 +42,21 @@ def platforms(devices: Sequence[Device]) -> dict[str, list[Device]]:
 
 
 def training_cases(
-    net: Net, platform: str, devices: Sequence[Device], peers: Sequence[Peer], report: Report, *, parts: Sequence[str]
+    net: Net | Network,
+    platform: str,
+    devices: Sequence[Device],
+    peers: Sequence[Peer],
+    report: Report,
+    *,
+    parts: Sequence[str],
 ) -> Iterator[Case]:
     """Yield the training step and the inference of a network on some hardware, as far as they are wanted.
 
     Parameters
     ----------
     net
-        The network.
+        The network. Where it is not made of matrix products alone, there is no floor, and the others are compared with
+        PyTorch as it comes.
     platform
         The hardware.
     devices
@@ -64,6 +72,9 @@ def training_cases(
     infer = Case("inference", net.name, net=net.name, batch=net.batch, flops=net.inference_flops)
     host = find_device("cpu") if platform == "cpu" else devices[0]
     for case, training in ((train, True), (infer, False)):
+        if not isinstance(net, Net):
+            case.floor = ("torch-eager", platform)
+            continue
         case.floor = (FLOOR, platform)
         case.timers[case.floor] = timer(Products(net, host, training=training), _waiting(host))
     for key, make, where in _subjects(platform, devices, peers, report):
@@ -80,13 +91,14 @@ def training_cases(
         train.timers[key] = timer(subject.step, subject.wait)
         if subject.infers:
             infer.timers[key] = timer(subject.predict, subject.wait)
-    _check_losses(train, report)
+    if not net.is_random:
+        _check_losses(train, report)
     yield from [case for case in (train, infer) if case.kind in parts]
 
 
 def _subjects(
     platform: str, devices: Sequence[Device], peers: Sequence[Peer], report: Report
-) -> Iterator[tuple[Key, Callable[[Net, Any], Subject], Any]]:
+) -> Iterator[tuple[Key, Callable[[Net | Network, Any], Subject], Any]]:
     """Yield each subject with what makes it of a network and a device, and the device."""
     for device in devices:
         for name, make in OWN.items():
@@ -100,7 +112,7 @@ def _subjects(
 
 
 @cache
-def _begin(make: Callable[[Net, Any], Subject], where: Any) -> None:
+def _begin(make: Callable[[Net | Network, Any], Subject], where: Any) -> None:
     """Train something small once, so that what a library does when it is first used is not taken for its need."""
     make(SMALL, where).losses(2)
 

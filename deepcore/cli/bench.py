@@ -32,7 +32,9 @@ def bench(
     ] = None,
     net: Annotated[
         list[str] | None,
-        typer.Option(help="A network by its widths, and a batch: 784-100-50-10@50; may be given several times."),
+        typer.Option(
+            help="A network by its widths, and a batch: 784-100-50-10@50; or cnn, lstm, transformer; several times."
+        ),
     ] = None,
     peers: Annotated[str, typer.Option(help="Libraries to compare with: torch,jax,sklearn.")] = "",
     only: Annotated[str, typer.Option(help=f"What to measure, of {','.join(benchmark.PARTS)}. Default: all.")] = "",

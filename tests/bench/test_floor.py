@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import deepcore as dc
-from deepcore.bench import Net, parse_net
+from deepcore import graph
+from deepcore.bench import NETWORKS, Net, Network, parse_net
 from deepcore.bench.floor import Copy, Products
 from deepcore.bench.hot_path import product_floor
 from deepcore.bench.operations import operations
@@ -82,6 +83,7 @@ def test_the_products_of_operations_are_those_of_their_equations() -> None:
 
 def test_networks() -> None:
     net = parse_net("784-100-50-10")
+    assert isinstance(net, Net)
     assert (net.widths, net.batch, net.name) == ((784, 100, 50, 10), 50, "784-100-50-10")
     assert net.n_parameters == 84_060
     assert parse_net("784-100-50-10@7").batch == 7
@@ -93,6 +95,30 @@ def test_networks() -> None:
     )
     inputs, labels = net.data()
     assert (inputs.shape, inputs.dtype.name, labels.shape) == ((50, 784), "float32", (50,))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_operations_of_networks_are_those_of_their_products(name: str) -> None:
+    net = parse_net(f"{name}@2")
+    assert (net.name, net.batch) == (name, 2)
+    assert isinstance(net, Network)
+    model = net.model().eval()
+    inputs, labels = net.data()
+    assert (len(inputs), len(labels)) == (2, 2)
+    with dc.no_grad():
+        program = graph.traced(model, dc.asarray(inputs))
+    found = 0
+    for call in program.calls:
+        (y, *_), shapes = call.results, [x.shape for x in call.operands()]
+        if call.operation in ("matmul", "linear"):
+            found += 2 * y.size * shapes[0][-1]
+        elif call.operation == "convolution":
+            found += 2 * y.size * shapes[1][1] * 9
+        elif call.operation == "lstm_sequence":
+            found += 2 * 64 * 2 * shapes[1][0] * shapes[1][1]
+        elif call.operation == "attention_with_kept":
+            found += 2 * 2 * y.size * shapes[1][-2]
+    assert found == net.inference_flops
     assert {*labels.tolist()} <= {*range(10)}
 
 

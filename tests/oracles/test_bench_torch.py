@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import deepcore as dc
-from deepcore.bench import PEERS, Net, parse_net
+from deepcore.bench import PEERS, Net, Network, parse_net
 from deepcore.bench.hot_path import operation_call
 from deepcore.bench.operations import Operation, operations
 from deepcore.bench.overhead import backward_call, torch_backward_call
@@ -18,10 +18,10 @@ from deepcore.bench.torch_operations import KeepingTorch, torch_call
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
 
-NETS = ["12-8-4@16", "784-100-50-10"]
+NETS = ["12-8-4@16", "784-100-50-10", "cnn@4", "lstm@4", "transformer@1"]
 
 
-def torch_losses(net: Net) -> list[float]:
+def torch_losses(net: Net | Network) -> list[float]:
     return PEERS["torch"].subjects["torch-eager"](net, "cpu").losses()
 
 
@@ -53,6 +53,13 @@ def test_the_losses_of_other_peers_are_those_of_pytorch(peer: str, subject: str)
         pytest.skip(f"{peer} is not installed")
     found = PEERS[peer].subjects[subject](parse_net(NETS[1]), "cpu").losses()
     np.testing.assert_allclose(found, torch_losses(parse_net(NETS[1])), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("peer", ["jax", "sklearn"])
+def test_what_others_are_measured_on_is_a_perceptron(peer: str) -> None:
+    (make,) = PEERS[peer].subjects.values()
+    with pytest.raises(dc.ConfigError, match="is measured on perceptrons alone"):
+        make(parse_net("cnn"), "cpu")
 
 
 def test_sklearn_has_other_outputs_for_two_classes() -> None:
