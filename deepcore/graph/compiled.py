@@ -110,6 +110,14 @@ class Compiled(Generic[P, R]):
                 return _Call(arguments, form, state, device, key, again, plan)
         return _Call(arguments, form, state, device, key, again, None)
 
+    def state_slots(self) -> tuple[()]:
+        """Return no places: what a function that calls this one needs of it is in its children."""
+        return ()
+
+    def state_children(self) -> list[Any]:
+        """Return the function, and what it was said to change; what was found in them last is no state."""
+        return self._roots
+
     @property
     def graph(self) -> Program:
         """The program that was recorded last. It prints, and notebooks draw it."""

@@ -55,6 +55,20 @@ METHODS: dict[str, Make] = {
 }
 
 
+class Counter:
+    """Something that has an attribute with the name of a function in this module, as optimizers have."""
+
+    step = 2.0
+
+
+COUNTER, WEIGHT, OTHER = Counter(), dc.asarray([1.0, 2.0, 3.0]), [dc.ones(5)]
+
+
+@dc.compile
+def step(x: dc.Tensor) -> dc.Tensor:
+    return x * WEIGHT * COUNTER.step
+
+
 class Net:
     """A model, what trains it, and a step."""
 
@@ -351,3 +365,22 @@ def test_compiled_functions_nest() -> None:
     for _ in range(3):
         assert outer(dc.zeros(2)).tolist() == [2.0, 2.0]
     assert not inner.plans
+
+
+def test_what_a_function_does_not_name_is_no_state_of_it() -> None:
+    """It names itself, as `optimizer.step()` in a function `step` does, and knows where it found its state last."""
+    for n in (3, 3, 1, 1):  # recorded anew while another program is known
+        np.testing.assert_allclose(step(dc.ones(n)).numpy(), [2.0, 4.0, 6.0])
+        assert [x.shape for x in step.graph.inputs] == [(3,), (n,)]
+    assert len(OTHER) == 1
+
+
+def test_a_function_that_calls_another_has_its_state() -> None:
+    weight = dc.asarray([2.0])
+    inner = dc.compile(lambda x: x * weight)
+    inner(dc.ones(1))
+    outer = dc.compile(lambda x: inner(x) + 1.0)
+    assert outer(dc.ones(1)).numpy().tolist() == [3.0]
+    weight[0] = 5.0
+    assert outer(dc.ones(1)).numpy().tolist() == [6.0]
+    assert sum(map(len, outer.plans.values())) == 1
