@@ -107,6 +107,8 @@ class Plan:
         results = outputs[len(self.written) :]
         if type(self.form) is Result:
             return make(results[self.form], device), moved
+        if type(self.form) is tuple and all(type(x) is Result for x in self.form):
+            return tuple([make(results[x], device) for x in self.form]), moved
 
         def leaf(x: Any) -> Any:
             return make(results[x], device) if isinstance(x, Result) else x
