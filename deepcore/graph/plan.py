@@ -61,6 +61,10 @@ class Plan:
     _places: list[int] | None = None
     _holds: Callable[[], bool] | None = None
 
+    def __post_init__(self) -> None:
+        if getattr(self.run, "writes_in_place", False):
+            self._idle = list(map(getrefcount, self.run.kept))  # nobody else has seen these arrays yet
+
     def applies(self) -> bool:
         """Whether the program is right for the numbers of the host as they are now."""
         if self._holds is None:

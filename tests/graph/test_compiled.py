@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import gc
 import types
 import warnings
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -384,3 +386,39 @@ def test_a_function_that_calls_another_has_its_state() -> None:
     weight[0] = 5.0
     assert outer(dc.ones(1)).numpy().tolist() == [6.0]
     assert sum(map(len, outer.plans.values())) == 1
+
+
+@pytest.mark.parametrize("executor", ["numpy", "fast"], indirect=True)
+@pytest.mark.usefixtures("executor")
+def test_arrays_are_made_once_and_are_gone_with_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is, no cycle of objects keeps them until Python looks for such."""
+    device, moves = dc.device("cpu"), []
+    made = type(device.backend).executor
+
+    def executor(self: Any, program: Any) -> Any:
+        run = made(self, program)
+        move = run.move
+        monkeypatch.setattr(run, "move", lambda: (moves.append(program), move()))
+        return run
+
+    monkeypatch.setattr(type(device.backend), "executor", executor)
+    total = dc.zeros(4, device=device)
+
+    def add(x: dc.Tensor) -> None:
+        total[...] = total + x
+
+    gc.disable()
+    try:
+        compiled = dc.compile(add)
+        for _ in range(4):
+            compiled(dc.ones(4, device=device))
+        assert not moves
+        kept = [weakref.ref(array) for found in compiled.plans.values() for plan in found for array in plan.run.kept]
+        assert kept
+        monkeypatch.undo()
+        compiled.plans.clear()
+        compiled._last = compiled._known = None
+        total = dc.zeros(4, device=device)
+        assert [array() for array in kept] == [None] * len(kept)
+    finally:
+        gc.enable()
