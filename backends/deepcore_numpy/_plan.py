@@ -70,7 +70,9 @@ class Executor:
         outputs: Sequence[Any] = self._run(inputs)
         return outputs
 
-    def profile(self, program: Program, inputs: Sequence[Any], runs: int) -> tuple[float, list[tuple[list[Call], float]]]:
+    def profile(
+        self, program: Program, inputs: Sequence[Any], runs: int
+    ) -> tuple[float, list[tuple[list[Call], float]]]:
         """Return the median of the seconds of a number of runs, and the calls of each kernel, with those of theirs.
 
         They run on arrays of their own, and draw from the generators of a program that is otherwise this one.

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from deepcore import DataError, StorageError
-from deepcore.data._files import content_sha256, reading
 from deepcore.data import read_idx, write_idx
+from deepcore.data._files import content_sha256, reading
 
 if TYPE_CHECKING:
     from pathlib import Path
