@@ -16,6 +16,7 @@ from .._files import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from io import BufferedIOBase
     from typing import IO
 
 _GZIP_MAGIC = b"\x1f\x8b"  # RFC 1952, section 2.3.1
@@ -87,7 +88,7 @@ class Gunzipped(io.RawIOBase):
 
 
 @contextmanager
-def reading(path: Path) -> Generator[IO[bytes]]:
+def reading(path: Path) -> Generator[BufferedIOBase]:
     """Open a file for reading, decompressed if it begins as gzip does, whatever its name.
 
     A damaged gzip stream raises DataError, also where the damage shows only as it is read, and a file that cannot be
@@ -97,7 +98,7 @@ def reading(path: Path) -> Generator[IO[bytes]]:
         with path.open("rb") as raw:
             if raw.peek(2)[:2] == _GZIP_MAGIC:
                 with Gunzipped(raw) as stream:
-                    yield cast("IO[bytes]", stream)
+                    yield cast("BufferedIOBase", stream)
             else:
                 yield raw
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -132,7 +133,7 @@ def cache_directory(name: str) -> Path:
     return cache_folder() / name
 
 
-def read_bytes(stream: IO[bytes], size: int) -> bytearray:
+def read_bytes(stream: BufferedIOBase | IO[bytes], size: int) -> bytearray:
     """Read a number of bytes, or as many as there are, taking memory only for those."""
     data = bytearray()
     while len(data) < size and (chunk := stream.read(min(size - len(data), _CHUNK))):

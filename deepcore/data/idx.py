@@ -22,7 +22,7 @@ from ._files import Gunzipped, read_bytes, reading
 
 if TYPE_CHECKING:
     import os
-    from typing import IO
+    from io import BufferedIOBase
 
     from numpy.typing import NDArray
 
@@ -134,7 +134,7 @@ def write_idx(path: str | os.PathLike[str], array: NDArray[Any]) -> None:
                 compressed.write(content)
 
 
-def _read_header(stream: IO[bytes], path: Path) -> tuple[np.dtype[Any], tuple[int, ...]]:
+def _read_header(stream: BufferedIOBase, path: Path) -> tuple[np.dtype[Any], tuple[int, ...]]:
     """Return the type and the shape of the array in an IDX file."""
     magic = read_bytes(stream, 4)
     if len(magic) < 4:

@@ -155,7 +155,12 @@ def test_machine_code_is_counted_and_compiled_once(monkeypatch: pytest.MonkeyPat
     code = pytest.importorskip("deepcore_llvm._code")
     modules: list[Any] = []
     compiled = code.Module.compiled
-    monkeypatch.setattr(code.Module, "compiled", lambda module: (modules.append(module), compiled(module))[1])
+
+    def counted(module: Any) -> Any:
+        modules.append(module)
+        return compiled(module)
+
+    monkeypatch.setattr(code.Module, "compiled", counted)
     weight = dc.ones((5, 6))
     f = dc.compile(lambda x: dc.exp(x @ weight) * 2.0 - dc.softmax(x @ weight, axis=-1))
     f(dc.ones((4, 5)))
