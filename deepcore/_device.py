@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _SHORT: Final = {"cpu": "numpy", "cuda": "cupy"}
 _ENVIRONMENT: Final = "DEEPCORE_DEVICE"
+_LISTED: Final = "`deepcore devices` lists those of every library"
 
 
 class Device:
@@ -129,15 +131,18 @@ def _interned(backend: Backend, name: str) -> Device:
 
 
 def _known() -> str:
+    """Return the devices, those of libraries that were not imported yet by the library: importing all takes seconds."""
     names: list[str] = []
     for backend in known_backends():
-        if backend.is_installed:
+        if backend.is_installed and backend.module not in sys.modules:
+            names.append(f"{backend.name}:...")
+        elif backend.is_installed:
             tell(backend)
             names += [str(_interned(backend, name)) for name in backend.devices]
         else:
             short = {library: alias for alias, library in _SHORT.items()}.get(backend.name, backend.name)
             names.append(f"{short} (not installed; {backend.install_command})")
-    return ", ".join(names)
+    return f"{', '.join(names)}; {_LISTED}"
 
 
 def device_of(array: Raw, /) -> Device | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import importlib.util
 import pickle
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +65,16 @@ def test_an_unknown_device_lists_the_known() -> None:
         dc.device("cpu:1")
     with pytest.raises(dc.DeviceError, match="a device is a string such as 'cpu' or 'cuda:0', not int"):
         dc.zeros(2, device=0)  # type: ignore[arg-type]
+
+
+def test_an_unknown_device_imports_no_library() -> None:
+    """Which would take seconds, for a message."""
+    code = "import sys, deepcore as dc\ntry: dc.device('gpu')\nexcept dc.DeviceError as error: print(error)\n"
+    code += "print({'torch', 'jax', 'cupy', 'array_api_strict'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    message, imported = done.stdout.splitlines()
+    assert message.startswith("unknown device 'gpu'; the known devices are cpu")
+    assert imported == "set()"
 
 
 def test_a_library_that_is_not_installed_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,8 @@ these are computed in the first place. What is left to do in a run is a line of 
 
 from __future__ import annotations
 
+from copy import copy
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from statistics import median
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deepcore.graph.replay import Source
+from deepcore.graph.roofline import timed
 
 from ._blocks import PARALLEL, over_elements
 from ._layout import Layout
@@ -68,18 +71,27 @@ class Executor:
         outputs: Sequence[Any] = self._run(inputs)
         return outputs
 
-    def profile(self, program: Program, inputs: Sequence[Any], runs: int) -> list[tuple[list[Call], float]]:
-        """Return the calls of each kernel, and the median of its seconds in a number of runs on arrays of its own."""
-        own = type(self)(program)
-        timed: list[list[Call]] = []
+    def profile(
+        self, program: Program, inputs: Sequence[Any], runs: int
+    ) -> tuple[float, list[tuple[list[Call], float]]]:
+        """Return the median of the seconds of a number of runs, and the calls of each kernel, with those of theirs.
+
+        They run on arrays of their own, and draw from the generators of a program that is otherwise this one.
+        """
+        own = copy(self)  # with the code that there is
+        own.program = replace(self.program, draws=program.draws)
+        own.move()
+        own(inputs)
+        seconds = timed(lambda: own(inputs), lambda: None, runs)
+        kernels: list[list[Call]] = []
         times: list[float] = []
-        own._run = own._function(timed.append, lambda: times.append(perf_counter()))
+        own._run = own._function(kernels.append, lambda: times.append(perf_counter()))
         found: list[list[float]] = []
         for _ in range(runs + 1):
             times.clear()
             own(inputs)
             found.append([after - before for before, after in pairwise(times)])
-        return [(calls, median(seconds)) for calls, *seconds in zip(timed, *found[1:], strict=True)]
+        return seconds, [(calls, median(times)) for calls, *times in zip(kernels, *found[1:], strict=True)]
 
     def _layout(self) -> Layout:
         return Layout(self.program)

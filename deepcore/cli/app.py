@@ -9,36 +9,25 @@ import io
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 from rich.text import Text
 
 from .. import __version__
 from .._errors import DeepcoreError
-from .bench import bench
-from .completion import completing
 from .console import errors
-from .devices import devices
-from .doctor import doctor
-from .evaluate import evaluate
-from .export import export
-from .predict import predict
-from .show import show
-from .train import train
-
-EXIT_CODES: Final = "Exit codes: 0 done, 1 could not be done, 2 wrong command line, 130 interrupted."
+from .group import EXIT_CODES, Commands
 
 app = typer.Typer(
     name="deepcore",
+    cls=Commands,
     help="Deep learning on one differentiable array, over any array library.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, evaluate, predict, show, export, bench, devices, doctor):
-    app.command(epilog=EXIT_CODES)(completing(command))
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,7 +1,7 @@
 """What a shell completes: the values of options that have a list of them.
 
 ``deepcore --install-completion`` teaches the shell to ask. It asks by starting the program at every press of the tab
-key, so nothing is imported for an answer that was not imported already.
+key, so nothing is imported but what has the list that is asked for.
 """
 
 from __future__ import annotations
@@ -10,21 +10,24 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, get_type_hints
 
 from typer.models import ParameterInfo
 
-from .. import bench
-from .._backend import known_backends
-from ..bench.peers import PEERS
-from ..data.named import NAMES
-from ..nn.activation import BY_NAME
-from . import models, optimizers, show
-from .evaluate import PARTS
-from .runs import TASKS
-from .training import PRECISIONS
-from .using import SNAPSHOTS
+from .._backend import Library, known_backends
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 F = TypeVar("F", bound="Callable[..., Any]")
+
+_activation: Any = Library("deepcore.nn.activation")
+_bench: Any = Library("deepcore.bench")
+_evaluate: Any = Library("deepcore.cli.evaluate")
+_models: Any = Library("deepcore.cli.models")
+_names: Any = Library("deepcore.data.named")
+_optimizers: Any = Library("deepcore.cli.optimizers")
+_peers: Any = Library("deepcore.bench.peers")
+_runs: Any = Library("deepcore.cli.runs")
+_show: Any = Library("deepcore.cli.show")
+_training: Any = Library("deepcore.cli.training")
+_using: Any = Library("deepcore.cli.using")
 
 
 def devices() -> list[str]:
@@ -44,19 +47,19 @@ def devices() -> list[str]:
 
 
 VALUES: Final[dict[str, Callable[[], Iterable[str]]]] = {
-    "activation": lambda: BY_NAME,
-    "data": lambda: NAMES,
+    "activation": lambda: _activation.BY_NAME,
+    "data": lambda: _names.NAMES,
     "device": devices,
-    "model": lambda: models.KNOWN,
-    "only": lambda: bench.PARTS,
-    "optimizer": lambda: optimizers.OPTIMIZERS,
-    "part": lambda: PARTS,
-    "peers": lambda: PEERS,
-    "precision": lambda: PRECISIONS,
-    "program": lambda: show.PROGRAMS,
-    "schedule": lambda: optimizers.SCHEDULES,
-    "snapshot": lambda: SNAPSHOTS,
-    "task": lambda: TASKS,
+    "model": lambda: _models.KNOWN,
+    "only": lambda: _bench.PARTS,
+    "optimizer": lambda: _optimizers.OPTIMIZERS,
+    "part": lambda: _evaluate.PARTS,
+    "peers": lambda: _peers.PEERS,
+    "precision": lambda: _training.PRECISIONS,
+    "program": lambda: _show.PROGRAMS,
+    "schedule": lambda: _optimizers.SCHEDULES,
+    "snapshot": lambda: _using.SNAPSHOTS,
+    "task": lambda: _runs.TASKS,
 }
 """What an option may be, by the name of the parameter. Where nothing fits, shells complete the names of files."""
 

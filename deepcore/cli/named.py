@@ -33,6 +33,9 @@ DEFAULTS: Final = {
 DOWNLOADED: Final = ("cifar10", "fashion-mnist", "mnist")
 """Those that are fetched, and have a part for testing."""
 
+COMPACT: Final = ("fashion-mnist", "mnist")
+"""Those that can be held as the bytes of their files."""
+
 TABLES: Final = ("iris",)
 """Those whose features are standardised."""
 

@@ -16,7 +16,7 @@ from .._errors import ConfigError, DataError, StorageError
 from ..data._files import reading
 from ..data._optional import parquet
 from .console import errors
-from .named import DEFAULTS, DOWNLOADED, TABLES, named
+from .named import COMPACT, DEFAULTS, DOWNLOADED, TABLES, named
 from .progress import DownloadProgress
 
 if TYPE_CHECKING:
@@ -135,7 +135,9 @@ def _check_options(
 def _named(name: str, data_dir: str | None) -> Source:
     if name in DOWNLOADED:
         with DownloadProgress(errors) as progress:
-            training, test = cast("tuple[Dataset, Dataset]", data.load(name, data_dir=data_dir, progress=progress))
+            options = {"compact": True} if name in COMPACT else {}
+            found = data.load(name, data_dir=data_dir, progress=progress, **options)
+            training, test = cast("tuple[Dataset, Dataset]", found)
         return Source(training, test)
     return Source(cast("Dataset", data.load(name)), table=name in TABLES)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from .. import optim, random
+from .. import ops, optim, random
 from .._device import device as find_device
 from .._device import use_device
 from .._errors import BackendError, ConfigError, StateError, StorageError
 from ..checkpoint import check_writable, save_weights
+from ..graph import compile as compiled
 from ..train import (
     Callback,
     Checkpoint,
@@ -40,6 +42,7 @@ from .settings import Settings, absolute
 
 if TYPE_CHECKING:
     from .. import nn
+    from .._device import Device
 
 PRECISIONS: Final = ("float32", "float64", "bfloat16", "float16")
 PICTURES: Final = (".png", ".svg", ".pdf")
@@ -164,7 +167,10 @@ def prepared(settings: Settings, *, resuming: bool = False, console: Any = None)
     console
         Where progress is shown, if anywhere.
     """
-    settings, parts = prepare(settings)
+    with ThreadPoolExecutor(1) as other:
+        if settings.compile:
+            other.submit(_first_program, find_device(settings.device))
+        settings, parts = prepare(settings)
     if settings.batch_size is None:  # LBFGS searches along a line, on which the loss has to stay the same function
         settings = replace(settings, batch_size=len(parts.training))
     if not models.is_known(settings.model):
@@ -198,6 +204,12 @@ def prepared(settings: Settings, *, resuming: bool = False, console: Any = None)
             raise StateError(msg)
         runs.create(folder, absolute(replace(settings, checkpoint=None, quiet=False)), parts.facts)
     return Training(settings, parts, model, trainer)
+
+
+def _first_program(device: Device) -> None:
+    """Compile something small, so that what compiles is there, and begun, when data have been read."""
+    zeros = ops.zeros(1, device=device)
+    compiled(ops.negative)(zeros)
 
 
 def _callbacks(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -12,10 +13,13 @@ from .._errors import DataError, StorageError
 from ._files import cache_directory, content_sha256, file_sha256
 from .dataset import Dataset
 from .idx import read_idx
+from .rows import Rows
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
 
 _SIDE: Final = 28  # pixels
 
@@ -53,6 +57,7 @@ class Family:
         *,
         download: bool,
         progress: Callable[[str, int, int | None], None] | None,
+        compact: bool,
     ) -> tuple[Dataset, Dataset]:
         """Return the parts for training and testing, after a download where one is needed and allowed."""
         directory = cache_directory(self.name) if data_dir is None else Path(data_dir)
@@ -63,7 +68,9 @@ class Family:
                 reason = f"Nothing is downloaded into that directory because it holds something else: {stranger}."
                 raise StorageError(self._missing_message(directory, missing, reason))
             self._download(directory, missing, progress)
-        return self._read(directory, "train"), self._read(directory, "t10k")
+        with ThreadPoolExecutor(1) as other:  # decompressing leaves Python to other threads
+            test = other.submit(self._read, directory, "t10k", compact=compact)
+            return self._read(directory, "train", compact=compact), test.result()
 
     def _stranger(self, directory: Path) -> str | None:
         """Return the name of something that is not a file of this data set, unfinished downloads apart."""
@@ -109,7 +116,7 @@ class Family:
             ]
         )
 
-    def _read(self, directory: Path, part: str) -> Dataset:
+    def _read(self, directory: Path, part: str, *, compact: bool) -> Dataset:
         """Return the part for training or testing, from files that are there."""
         images_path, labels_path = (
             _find(directory, f"{part}-{what}") for what in ("images-idx3-ubyte", "labels-idx1-ubyte")
@@ -128,11 +135,37 @@ class Family:
             )
             raise DataError(message)
         name = f"{self.name}-{'train' if part == 'train' else 'test'}"
-        # one pass, without an intermediate array; 255/255 is 1 exactly, which 255 · (1/255) need not be
-        inputs = np.divide(images, np.float32(255), dtype=np.float32)
+        inputs = Pixels(images) if compact else scaled(images)
         dataset = Dataset(inputs, labels.astype(np.int64), name=name, classes=self.classes)
         dataset.check_labels(10)
         return dataset
+
+
+class Pixels(Rows):
+    """Images of bytes that become numbers from 0 to 1 when they are asked for.
+
+    Parameters
+    ----------
+    images
+        Pixels from 0 to 255, of shape (n, ...).
+    """
+
+    dtype = np.dtype(np.float32)
+    finite = True
+
+    def __init__(self, images: NDArray[np.uint8]) -> None:
+        self.shape = images.shape
+        self._images = images
+
+    def read(self, rows: NDArray[np.intp]) -> NDArray[Any]:
+        """Return the images at these rows."""
+        return scaled(self._images[rows])
+
+
+def scaled(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return pixels from 0 to 255 as numbers from 0 to 1."""
+    # one pass, without an intermediate array; 255/255 is 1 exactly, which 255 · (1/255) need not be
+    return np.divide(images, np.float32(255), dtype=np.float32)
 
 
 def _find(directory: Path, name: str) -> Path | None:

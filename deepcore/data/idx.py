@@ -18,7 +18,7 @@ import numpy as np
 
 from .._errors import DataError
 from .._files import replacing
-from ._files import read_bytes, reading
+from ._files import Gunzipped, read_bytes, reading
 
 if TYPE_CHECKING:
     import os
@@ -76,7 +76,7 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
         dtype, shape = _read_header(stream, path)
         size = math.prod(shape) * dtype.itemsize
         says = f"{path} is damaged: its header says {dtype.name} of shape {shape}, which is {size} bytes, but"
-        if isinstance(stream, gzip.GzipFile) and path.is_file() and size > path.stat().st_size * _MAX_RATIO:
+        if isinstance(stream, Gunzipped) and path.is_file() and size > path.stat().st_size * _MAX_RATIO:
             message = f"{says} a gzip file of {path.stat().st_size} bytes cannot hold so many; fetch or make it again"
             raise DataError(message)
         data = read_bytes(stream, size)
@@ -84,7 +84,7 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
             message = f"{says} only {len(data)} follow; fetch or make it again"
             raise DataError(message)
         # Reading on also makes gzip compare its checksum, which it does at the end of the stream.
-        if extra := len(stream.read(_CHUNK)):
+        if extra := len(read_bytes(stream, _CHUNK)):
             count = f"{size + extra} or more" if extra == _CHUNK else size + extra
             message = f"{says} {count} follow; fetch or make it again"
             raise DataError(message)

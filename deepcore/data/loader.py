@@ -12,7 +12,7 @@ from .._errors import ConfigError, DataError, DeepcoreError, StateError
 from ..random._bits import check_seed
 from ._ahead import ahead
 from .draws import Draws
-from .rows import take
+from .rows import at, take
 from .sampler import RandomSampler
 from .transforms import Transform
 
@@ -262,8 +262,10 @@ class DataLoader:
         self, epoch: int, places: slice, order: NDArray[np.intp] | None, repeats: NDArray[np.intp] | None
     ) -> Batch:
         """Return the batch at some places of the order of an epoch."""
-        rows = places if order is None else order[places]
-        inputs, targets = take(self.dataset.inputs, rows), take(self.dataset.targets, rows)
+        if order is None:
+            inputs, targets = take(self.dataset.inputs, places), take(self.dataset.targets, places)
+        else:
+            inputs, targets = (at(values, order[places]) for values in (self.dataset.inputs, self.dataset.targets))
         if self.collate is not None:
             inputs, targets = self.collate(list(zip(inputs, targets, strict=True)))
         elif inputs.dtype.kind == "O" or targets.dtype.kind == "O":

@@ -167,6 +167,11 @@ def take(values: Any, rows: slice | NDArray[np.intp]) -> Any:
     return np.array(found) if isinstance(found, np.memmap) else found
 
 
+def at(values: Any, rows: NDArray[np.intp]) -> Any:
+    """Return the samples at some rows, each of which is known to be from 0 to n - 1."""
+    return values.read(rows) if isinstance(values, Rows) else take(values, rows)
+
+
 def row_numbers(index: Index, n: int) -> NDArray[np.intp]:
     """Return the rows that an index means, from 0 to n - 1, or raise BoundsError."""
     if isinstance(index, slice):

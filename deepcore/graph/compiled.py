@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeVar, cast, overload
 
 from .._device import default_device, device_of
 from .._errors import CompileError
@@ -13,6 +13,7 @@ from .._tensor import Tensor
 from .._tracing import current
 from ..ops.creation import asarray
 from ..tree import itself, tree_map
+from ._turns import Turn, recording_turn
 from .explanation import explained
 from .plan import Result
 from .recording import Recording
@@ -31,6 +32,18 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+class _Call(NamedTuple):
+    """A call of a compiled function."""
+
+    arguments: Sequence[Tensor]
+    form: Any  # what it was given besides, where that was looked at
+    state: State
+    device: Device
+    key: Any  # what a plan has to fit
+    arrays: list[Any] | None  # those of the state, if it is as the last call left it
+    plan: Plan | None
+
+
 class Compiled(Generic[P, R]):
     """A compiled function: see :func:`compile`.
 
@@ -45,6 +58,7 @@ class Compiled(Generic[P, R]):
         self.function = function
         self.fallback = fallback
         self.plans: dict[Any, list[Plan]] = {}
+        self._turn = Turn()
         self._roots = [function, *state]
         self._warned = False
         self._known: State | None = None  # the state as it was found last
@@ -56,6 +70,24 @@ class Compiled(Generic[P, R]):
         """Run the function: as a program where there is one, and otherwise to record one."""
         if current.get() is not None:
             return self.function(*args, **kwargs)  # within another function that is being recorded
+        with self._turn.lock:
+            call = self._call(args, kwargs)
+            if call.plan is not None:
+                return self._run(call, call.plan)
+        with recording_turn():
+            call = self._call(args, kwargs)  # once more: another thread may have recorded it in the meantime
+            if call.plan is not None:
+                return self._run(call, call.plan)
+            try:
+                return self._recorded(call.form or taken(args, kwargs)[1], call)
+            except CompileError:
+                if not self.fallback:
+                    raise
+        self._warn()
+        return self.function(*args, **kwargs)
+
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Call:
+        """Return what a call is, and the plan for it, if there is one."""
         form: Any = None
         arguments: Sequence[Tensor]
         if not kwargs and all(type(x) is Tensor for x in args):
@@ -75,22 +107,16 @@ class Compiled(Generic[P, R]):
         key = (objects, signature, state.number, state.mode(), is_grad_enabled())
         for plan in self.plans.get(key, ()):
             if plan.applies():
-                again = arrays is not None and plan is self._last
-                plan.secure(again=again)
-                result, moved = plan(arrays or state.arrays(), [x._data for x in arguments], device)
-                if moved or not again:
-                    state.leave()
-                    arrays = state.as_left()  # held while references are counted, as it will be in the next call
-                    plan.watch()
-                self._last = plan
-                return cast("R", result)
-        try:
-            return self._recorded(form or taken(args, kwargs)[1], arguments, state, device, key)
-        except CompileError:
-            if not self.fallback:
-                raise
-            self._warn()
-            return self.function(*args, **kwargs)
+                return _Call(arguments, form, state, device, key, arrays, plan)
+        return _Call(arguments, form, state, device, key, arrays, None)
+
+    def state_slots(self) -> tuple[()]:
+        """Return no places: what a function that calls this one needs of it is in its children."""
+        return ()
+
+    def state_children(self) -> list[Any]:
+        """Return the function, and what it was said to change; what was found in them last is no state."""
+        return self._roots
 
     @property
     def graph(self) -> Program:
@@ -121,7 +147,8 @@ class Compiled(Generic[P, R]):
             If the function has not been called yet.
         """
         plan = self._newest()
-        return explained(plan.program, self._inputs(plan), plan.run, runs=runs)
+        with recording_turn():  # what runs meanwhile would be measured too
+            return explained(plan.program, self._inputs(plan), plan.run, runs=runs)
 
     def _newest(self) -> Plan:
         plans = [plan for found in self.plans.values() for plan in found]
@@ -142,6 +169,19 @@ class Compiled(Generic[P, R]):
         with device.current:
             return [*state, *map(stand_in, program.inputs[len(state) :])]
 
+    def _run(self, call: _Call, plan: Plan) -> Any:
+        state = call.state
+        again = call.arrays is not None and plan is self._last
+        plan.secure(again=again)
+        arrays = state.arrays() if call.arrays is None else call.arrays
+        result, moved = plan(arrays, [x._data for x in call.arguments], call.device)
+        if moved or not again:
+            state.leave()
+            arrays[:] = state.as_left() or []  # held while references are counted, as they will be in the next call
+            plan.watch()
+        self._last = plan
+        return result
+
     def _warn(self) -> None:
         if not self._warned:
             self._warned = True
@@ -151,12 +191,13 @@ class Compiled(Generic[P, R]):
                 stacklevel=3,
             )
 
-    def _recorded(self, form: Any, arguments: Sequence[Tensor], state: State, device: Device, key: Any) -> R:
+    def _recorded(self, form: Any, call: _Call) -> R:
         """Run the function once, and record what it did."""
         self._known = self._last = None
-        recording = Recording(Trace(device), state, self._roots)
+        state = call.state
+        recording = Recording(Trace(call.device), state, self._roots)
         try:
-            result: R = recording.run(self.function, form, arguments)
+            result: R = recording.run(self.function, form, call.arguments)
         except BaseException:
             recording.undo()
             raise
@@ -166,7 +207,7 @@ class Compiled(Generic[P, R]):
         state.slots.clear()  # they may be the last that hold what an optimizer has given up
         check_released(alive)
         if plan is not None:
-            self.plans.setdefault(key, []).append(plan)
+            self.plans.setdefault(call.key, []).append(plan)
         return result
 
 
@@ -210,7 +251,8 @@ def compile(*, state: Sequence[Any] = ..., fallback: bool = ...) -> Callable[[Ca
 def compile(function: Callable[..., Any] | None = None, /, *, state: Sequence[Any] = (), fallback: bool = False) -> Any:
     """Return a function that is recorded once for each kind of arguments, and from then on runs as a program.
 
-    The function can be a whole training step. What it refers to (models, optimizers, averages, generators, tensors) is
+    The function can be a whole training step, and several threads may call it, which then wait for each other. What it
+    refers to (models, optimizers, averages, generators, tensors) is
     found, read before each run and written after it, so that everything is afterwards as if the function had run as it
     is written.
 

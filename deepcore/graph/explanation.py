@@ -187,23 +187,24 @@ def explained(program: Program, inputs: Sequence[Raw], run: Any = None, *, runs:
         Arrays to run it on. They are not changed, and neither are generators.
     run
         What runs it: an executor of the backend, or what calls its operations, if not given. One with a method
-        ``profile(program, inputs, runs)`` says of each of its kernels the calls that it computes and the seconds; these
-        are calls of another program if it has an attribute ``plain``.
+        ``profile(program, inputs, runs)`` says how many seconds the program takes, and of each of its kernels the calls
+        that it computes and the seconds; these are calls of another program if it has an attribute ``plain``.
     runs
         Times are medians of so many runs.
     """
     apart = _apart(program)
     device, backend = program.device, program.device.backend
     profile = getattr(run, "profile", None)
+    parts: Sequence[tuple[Sequence[Call], float | None]]
     if profile is not None:
-        parts: list[tuple[Sequence[Call], float | None]] = list(profile(apart, inputs, runs))
+        seconds, parts = profile(apart, inputs, runs)
         note = f"Times are medians of {runs} runs."
     else:
         parts = [(part.calls if isinstance(part, Group) else [part], None) for part in fused(program)]
         note = "Its kernels cannot be told apart from outside: times are those of a whole run."
-    again = backend.executor(apart) or replay(apart)
-    again(inputs)
-    seconds = timed(lambda: again(inputs), backend.synchronize, runs)
+        again = backend.executor(apart) or replay(apart)
+        again(inputs)
+        seconds = timed(lambda: again(inputs), backend.synchronize, runs)
     roofline = measured(device)  # last: threads of BLAS go on looking for work for a while, on cores that are wanted
     program = getattr(run, "plain", program)  # whose calls the parts are of
     read = _read(program)

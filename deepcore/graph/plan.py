@@ -61,6 +61,10 @@ class Plan:
     _places: list[int] | None = None
     _holds: Callable[[], bool] | None = None
 
+    def __post_init__(self) -> None:
+        if getattr(self.run, "writes_in_place", False):
+            self._idle = list(map(getrefcount, self.run.kept))  # nobody else has seen these arrays yet
+
     def applies(self) -> bool:
         """Whether the program is right for the numbers of the host as they are now."""
         if self._holds is None:
@@ -107,6 +111,8 @@ class Plan:
         results = outputs[len(self.written) :]
         if type(self.form) is Result:
             return make(results[self.form], device), moved
+        if type(self.form) is tuple and all(type(x) is Result for x in self.form):
+            return tuple([make(results[x], device) for x in self.form]), moved
 
         def leaf(x: Any) -> Any:
             return make(results[x], device) if isinstance(x, Result) else x

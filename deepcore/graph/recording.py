@@ -108,8 +108,9 @@ class Recording:
         return cleaned(program)
 
     def plan(self) -> Plan:
-        """Return the program, ready to run."""
+        """Return the program, ready to run. What was before cannot be put back any more."""
         program = simplified(self.program())
+        self.before.clear()  # its arrays need not be there at the same time as those of the plan
         run = program.device.backend.executor(program) or replay(program)
         slots, numbers = ([slot for slot, _ in self._changed(arrays=arrays)] for arrays in (True, False))
         return Plan(program, run, self.trace.guards, slots, numbers, self.form)

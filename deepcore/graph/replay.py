@@ -116,7 +116,7 @@ class Source:
         text = "\n".join([f"def run({signature}):", *(f"    {line}" for line in self.lines)])
         namespace = {**self._objects, **objects}
         exec(compile(text, "<program>", "exec"), namespace)  # noqa: S102  # made of names that are made here
-        run: Callable[..., Any] = namespace["run"]
+        run: Callable[..., Any] = namespace.pop("run")  # or each would hold the other, and the arrays
         return run
 
 

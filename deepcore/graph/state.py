@@ -198,7 +198,7 @@ def _comparison(
     body = "\n".join(f"        {line}" for line in lines)
     text = f"def compare():\n    try:\n{body}\n    except changes: return None\n    return [{', '.join(arrays)}]"
     exec(compile(text, "<state>", "exec"), names)  # noqa: S102  # made of names that are made here
-    compare: Callable[[], list[Any] | None] = names["compare"]
+    compare: Callable[[], list[Any] | None] = names.pop("compare")  # no cycle of objects keeps the state
     return compare
 
 

@@ -11,6 +11,7 @@ import gc
 import sys
 import weakref
 from contextlib import contextmanager
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
 from .._backend import EXTENSIONS, Extension, Kernels
@@ -174,6 +175,8 @@ class TracingKernels(Kernels):
         trace = self._trace
 
         def kernel(*args: Any, **kwargs: Any) -> Any:
+            if get_ident() != trace.thread:
+                return real(*args, **kwargs)  # another thread computes on the device meanwhile
             return trace.call(name, real, args, kwargs)
 
         return kernel
@@ -188,6 +191,8 @@ class Trace:
         The program so far.
     kernels
         The functions that write down what they do.
+    thread
+        The thread that records it. Others compute on the device as ever.
     guards
         Conditions on numbers of the host, whose values are what they have to be.
     alive
@@ -199,6 +204,7 @@ class Trace:
     def __init__(self, device: Device) -> None:
         self.program = Program(device)
         self.device = device
+        self.thread = get_ident()
         self.alive: set[int] = set()
         self.guards: list[Number] = []
         self.layers: dict[int, str] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -43,6 +43,10 @@ if TYPE_CHECKING:
 
     HostArray = np.ndarray[Any, Any]
     Data = Dataset | DataLoader | tuple[HostArray, HostArray]
+
+
+_WHOLE: Final = {"weight": 1.0, "total": 1.0, "begins": True, "ends": True}
+"""What a step is given besides a batch where it is one batch: what it takes if it is given nothing."""
 
 
 class Trainer:
@@ -376,7 +380,8 @@ class Trainer:
     def _compiled_step(
         self, step: Compiled[..., tuple[Tensor, Any]], given: tuple[Tensor, Tensor], parts: dict[str, Any]
     ) -> tuple[float, Any]:
-        loss, prediction = step(*given, **parts)
+        # Most batches are a step of their own; where tensors are all that is given, a program is found sooner.
+        loss, prediction = step(*given) if parts == _WHOLE else step(*given, **parts)
         value: float = loss.item()
         if not math.isfinite(value):
             origin = "the compiled step has moved the weights already; one that is not compiled tells the layer"

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 import deepcore as dc
 from deepcore.cli import app as cli
 from deepcore.cli import completion
+from deepcore.cli.group import COMMANDS as LINES
 
 GROUP: Any = typer.main.get_command(cli.app)
 COMMANDS: dict[str, Any] = GROUP.commands
@@ -88,6 +89,28 @@ def test_the_nearest_is_suggested(arguments: list[str], near: str) -> None:
     result = run(*arguments)
     assert result.exit_code == 2
     assert re.search(rf"(Did you mean|Possible options).*{near}", result.output)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_has_the_first_line_of_every_command(name: str) -> None:
+    assert COMMANDS[name].help.partition("\n")[0] == LINES[name]
+    assert " ".join(LINES[name].split()[:6]) in run("--help").output
+
+
+def test_a_command_is_imported_when_it_is_called() -> None:
+    code = "import sys; from deepcore.cli import main; sys.argv = ['deepcore', *{}]\n"
+    code += "try: main()\nexcept SystemExit: pass\n"
+    code += "print(*sorted(name for name in sys.modules if name.startswith('deepcore.')), file=sys.stderr)"
+    for arguments, wanted, others in (
+        (["--help"], set[str](), {"bench", "cli.train", "data", "doctor", "nn", "onnx", "optim", "train"}),
+        (["train", "--help"], {"cli.train", "nn"}, {"bench", "cli.bench", "doctor", "onnx", "plot", "sklearn"}),
+        (["doctor", "--help"], {"doctor"}, {"bench", "cli.train", "nn", "onnx", "optim", "train"}),
+    ):
+        command = [sys.executable, "-c", code.format(arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ})
+        found = {name.removeprefix("deepcore.") for name in done.stderr.split()}
+        assert wanted <= found
+        assert not others & found
 
 
 # ---------------------------------------------------------------------------------------------------------- completion

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import hashlib
 import os
 import struct
 import tracemalloc
@@ -15,6 +16,7 @@ from hypothesis.extra import numpy as hnp
 
 from deepcore import DataError, StorageError
 from deepcore.data import read_idx, write_idx
+from deepcore.data._files import content_sha256, reading
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -184,6 +186,30 @@ def test_garbage_after_gzip_is_noticed(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(PACKED + b"more")
     with pytest.raises(DataError, match="damaged gzip"):
         read_idx(tmp_path / "x")
+
+
+@pytest.mark.parametrize("zeros", [0, 1, 5])
+def test_gzip_may_have_several_members(tmp_path: Path, zeros: int) -> None:
+    content = gzip.decompress(PACKED)
+    parts = [content[:7], b"", content[7:9], content[9:]]
+    path = tmp_path / "x"
+    path.write_bytes(b"".join(gzip.compress(part) + bytes(zeros) for part in parts))
+    with gzip.open(path) as stream:
+        assert stream.read() == content
+    np.testing.assert_array_equal(read_idx(path), ORIGINAL)
+
+
+@pytest.mark.parametrize("size", [1, 3, 1 << 16, 10 << 20])
+def test_gzip_is_read_in_parts_of_any_size(tmp_path: Path, size: int) -> None:
+    content = np.random.default_rng(0).integers(0, 16, 3_000_000 if size > 3 else 3000, np.uint8).tobytes()
+    path = tmp_path / "x.gz"
+    path.write_bytes(gzip.compress(content, 1))
+    with reading(path) as stream:
+        found = b"".join(iter(lambda: stream.read(size), b""))
+    assert found == content
+    with reading(path) as stream:
+        assert stream.read() == content
+    assert content_sha256(path) == hashlib.sha256(content).hexdigest()
 
 
 def test_missing_and_unreadable_files(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from deepcore import DataError, StorageError
-from deepcore.data import Dataset, mnist, write_idx
+from deepcore.data import Dataset, Rows, mnist, write_idx
 
 PARTS = (("train", 4), ("t10k", 2))
 
@@ -51,6 +51,19 @@ def test_the_real_statistics(real: tuple[Dataset, Dataset]) -> None:
     assert train.targets[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
     assert test.targets[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
     assert np.bincount(train.targets).tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+
+
+def test_compact_inputs_are_the_same_numbers(tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    for data, compact in zip(mnist(folder), mnist(folder, compact=True), strict=True):
+        assert isinstance(compact.inputs, Rows)
+        assert (compact.inputs.shape, compact.inputs.dtype) == (data.inputs.shape, data.inputs.dtype)
+        for rows in (slice(None), slice(1, 2), [1, 0, 1], np.array([-1])):
+            found = compact.inputs[rows]
+            assert found.dtype == np.float32
+            np.testing.assert_array_equal(found, data.inputs[rows])
+        np.testing.assert_array_equal(np.asarray(compact.inputs), data.inputs)
+        compact.check_finite()
 
 
 @pytest.mark.parametrize("end", ["", ".gz"])

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+import gc
 import types
 import warnings
+import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,6 +56,20 @@ METHODS: dict[str, Make] = {
         p, optim.chain(optim.clip_by_norm(0.1), optim.scale_by_adam(), optim.scale_by_learning_rate(0.1))
     ),
 }
+
+
+class Counter:
+    """Something that has an attribute with the name of a function in this module, as optimizers have."""
+
+    step = 2.0
+
+
+COUNTER, WEIGHT, OTHER = Counter(), dc.asarray([1.0, 2.0, 3.0]), [dc.ones(5)]
+
+
+@dc.compile
+def step(x: dc.Tensor) -> dc.Tensor:
+    return x * WEIGHT * COUNTER.step
 
 
 class Net:
@@ -390,3 +407,58 @@ def test_compiled_functions_nest() -> None:
     for _ in range(3):
         assert outer(dc.zeros(2)).tolist() == [2.0, 2.0]
     assert not inner.plans
+
+
+def test_what_a_function_does_not_name_is_no_state_of_it() -> None:
+    """It names itself, as `optimizer.step()` in a function `step` does, and knows where it found its state last."""
+    for n in (3, 3, 1, 1):  # recorded anew while another program is known
+        np.testing.assert_allclose(step(dc.ones(n)).numpy(), [2.0, 4.0, 6.0])
+        assert [x.shape for x in step.graph.inputs] == [(3,), (n,)]
+    assert len(OTHER) == 1
+
+
+def test_a_function_that_calls_another_has_its_state() -> None:
+    weight = dc.asarray([2.0])
+    inner = dc.compile(lambda x: x * weight)
+    inner(dc.ones(1))
+    outer = dc.compile(lambda x: inner(x) + 1.0)
+    assert outer(dc.ones(1)).numpy().tolist() == [3.0]
+    weight[0] = 5.0
+    assert outer(dc.ones(1)).numpy().tolist() == [6.0]
+    assert sum(map(len, outer.plans.values())) == 1
+
+
+@pytest.mark.parametrize("executor", ["numpy", "fast"], indirect=True)
+@pytest.mark.usefixtures("executor")
+def test_arrays_are_made_once_and_are_gone_with_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is, no cycle of objects keeps them until Python looks for such."""
+    device = dc.device("cpu")
+    moves: list[Any] = []
+    made: Any = type(device.backend).executor
+
+    def executor(self: Any, program: Any) -> Any:
+        run = made(self, program)
+        monkeypatch.setattr(run, "move", partial(moves.append, program))
+        return run
+
+    monkeypatch.setattr(type(device.backend), "executor", executor)
+    total = dc.zeros(4, device=device)
+
+    def add(x: dc.Tensor) -> None:
+        total[...] = total + x
+
+    gc.disable()
+    try:
+        compiled = dc.compile(add)
+        for _ in range(4):
+            compiled(dc.ones(4, device=device))
+        assert not moves
+        kept = [weakref.ref(array) for found in compiled.plans.values() for plan in found for array in plan.run.kept]
+        assert kept
+        monkeypatch.undo()
+        compiled.plans.clear()
+        compiled._last = compiled._known = None
+        total = dc.zeros(4, device=device)
+        assert [array() for array in kept] == [None] * len(kept)
+    finally:
+        gc.enable()

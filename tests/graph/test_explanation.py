@@ -147,3 +147,24 @@ def test_a_graph_prints_and_draws(tmp_path: Path) -> None:
     assert (tmp_path / "step.svg").read_text() == str(drawing) == step.graph._repr_svg_()
     assert drawing.startswith("<svg")
     assert "multiply" in drawing
+
+
+@pytest.mark.parametrize("executor", ["fast"], indirect=True)
+@pytest.mark.usefixtures("executor")
+def test_machine_code_is_counted_and_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = pytest.importorskip("deepcore_llvm._code")
+    modules: list[Any] = []
+    compiled = code.Module.compiled
+
+    def counted(module: Any) -> Any:
+        modules.append(module)
+        return compiled(module)
+
+    monkeypatch.setattr(code.Module, "compiled", counted)
+    weight = dc.ones((5, 6))
+    f = dc.compile(lambda x: dc.exp(x @ weight) * 2.0 - dc.softmax(x @ weight, axis=-1))
+    f(dc.ones((4, 5)))
+    assert len(modules) == 1
+    explanation = f.explain(runs=1)
+    assert len(modules) == 2  # its kernels apart; all of them in one there was already
+    assert explanation.kernels[-1].cost.written == 4 * 6 * 4
