@@ -149,7 +149,7 @@ class NativeExecutor(Executor):
         if self._library is None or len(self._library.addresses) != len(parts):  # the code is the same for other arrays
             for part in parts:
                 module.function(part)
-            self._library = module.compiled()
+            self._library = module.compiled(exact=self.program.exact)
         addresses = list(self._library.addresses.values())
         threads = pool()
         pointers = [ctypes.c_void_p] * 3
@@ -211,6 +211,9 @@ class _Lines:
 
     def run(self, function: Callable[..., int], others: Sequence[int]) -> None:
         """Write the call of native code."""
+        self.source.constant(
+            self._table, "table"
+        )  # the function of Python keeps it, as its address is all that is read
         text = ", ".join(map(str, (self._table.ctypes.data, self._numbers.ctypes.data, *others)))
         self.source.lines.append(f"if {self.source.constant(function, 'f')}({text}): raise IndexError({OUTSIDE!r})")
 

@@ -54,6 +54,7 @@ class NumPyBackend(Backend):
     module = "numpy"
     distribution = "numpy"
     requirement = "numpy"
+    compiles_quickly = True
 
     @property
     def namespace(self) -> Namespace:
