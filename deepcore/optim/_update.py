@@ -220,7 +220,7 @@ def _recorded(group: Group, blocks: Sequence[Block], iteration: Any) -> _Recorde
         left = [entry._replace(block=own[id(entry.block)]).get() for entry in numbers]
         outputs = [trace.value(x) for x in new]
     same = [(i, i) for i in range(len(given))]
-    recorded = replace(trace.program, outputs=outputs, left=left, n_state=len(given), updates=same, exact=True)
+    recorded = replace(trace.program, outputs=outputs, left=left, n_state=len(given), updates=same, eager=True)
     program = simplified(cleaned(recorded))
     if any(call.operation not in EXACT for call in program.calls):
         return None
