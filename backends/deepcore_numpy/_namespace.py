@@ -14,6 +14,8 @@ import numpy as np
 if TYPE_CHECKING:
     from deepcore._typing import Axis, Shape
 
+_add: Any = np.add.reduce
+
 EXACT: Final = 1 << 24
 """Up to here a whole number is the same in float32."""
 
@@ -34,13 +36,13 @@ class Namespace:
 
     @staticmethod
     def sum(x: Any, /, *, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Any:
-        return np.add.reduce(x, axis, dtype, None, keepdims)
+        return _add(x, axis, dtype, None, keepdims)
 
     @staticmethod
     def mean(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Any:
         if x.dtype not in (np.float32, np.float64) or not 0 < x.size < EXACT:
             return np.mean(x, axis=axis, keepdims=keepdims)
-        total = np.add.reduce(x, axis, None, None, keepdims)
+        total = _add(x, axis, None, None, keepdims)
         return total / (x.size // total.size)
 
     def __getattr__(self, name: str) -> Any:
