@@ -140,6 +140,8 @@ class Backend(ABC):
         Whether all its arrays live in host memory, so that reading a value costs no transfer.
     has_views
         Whether a slice shares the memory of its array.
+    compiles_quickly
+        Whether programs cost so little to make that optimizers make some unasked.
     """
 
     name: str
@@ -148,6 +150,7 @@ class Backend(ABC):
     requirement: str
     is_host: bool = True
     has_views: bool = True
+    compiles_quickly: bool = False
 
     @property
     @abstractmethod

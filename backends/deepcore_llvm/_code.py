@@ -9,7 +9,7 @@ from llvmlite import ir
 from ._compiler import Library
 from ._ends import scratch_bytes
 from ._kernel import NUMBERS, Kernel, units
-from ._lanes import INT32, INT64
+from ._lanes import CONTRACT, INT32, INT64
 from ._loops import alloca
 from ._memory import TABLE, base
 from ._pool import pool
@@ -159,8 +159,9 @@ class Module:
         routine.write(Work(inside, routine.dtype, bases, share, (memory, routine.scratch_bytes), wait))
         inside.ret(INT32(0))
 
-    def compiled(self) -> Library:
-        """Return the functions."""
+    def compiled(self, *, exact: bool) -> Library:
+        """Return the functions, with or without instructions that round once for two operations."""
+        text = str(self.module)
         threads = pool()
         barrier = {} if threads is None else {"barrier": threads.barrier}
-        return Library(str(self.module), self.names, symbols() | barrier)
+        return Library(text.replace(f" {CONTRACT[0]} ", " ") if exact else text, self.names, symbols() | barrier)

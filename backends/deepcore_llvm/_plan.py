@@ -104,7 +104,9 @@ class NativeExecutor(Executor):
     """
 
     def __init__(self, program: Program) -> None:
-        self.threads = 1 if pool() is None else min(program.device.backend.num_threads or 1, MOST)
+        # Between operations of NumPy's, threads of BLAS are awake, and other threads would fight with them.
+        is_alone = pool() is None or program.eager
+        self.threads = 1 if is_alone else min(program.device.backend.num_threads or 1, MOST)
         self._library: Library | None = None
         self._scratch: list[Any] = []
         self.plain = spelled_out(program)
@@ -158,7 +160,7 @@ class NativeExecutor(Executor):
         if self._library is None or len(self._library.addresses) != len(parts):  # the code is the same for other arrays
             for part in parts:
                 module.function(part)
-            self._library = module.compiled()
+            self._library = module.compiled(exact=self.program.eager)
         addresses = list(self._library.addresses.values())
         threads = pool()
         pointers = [ctypes.c_void_p] * 2
@@ -235,6 +237,9 @@ class _Lines:
 
     def run(self, function: Callable[..., int], others: Sequence[int]) -> None:
         """Write the call of native code."""
+        self.source.constant(
+            self._table, "table"
+        )  # the function of Python keeps it, as its address is all that is read
         text = ", ".join(map(str, (self._table.ctypes.data, self._numbers.ctypes.data, *others)))
         self.source.lines.append(f"if {self.source.constant(function, 'f')}({text}): raise IndexError({OUTSIDE!r})")
 

@@ -6,17 +6,17 @@ import sys
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 
-import array_api_compat.numpy
 import numpy as np
 
 from deepcore._backend import Backend, Library, numpy_dtypes
 
-from . import _activation, _batch_norm, _normalization, _recurrence
+from . import _activation, _batch_norm, _namespace, _normalization, _recurrence
 from ._adam import adam
 from ._attention import attention_gradients, attention_with_kept
 from ._convolution import convolution, convolution_transpose, convolution_weight
 from ._cross_entropy import softmax_cross_entropy, softmax_cross_entropy_vjp
 from ._fast import fast_executor
+from ._linear import linear
 from ._plan import Executor
 from ._pooling import average_unpool, max_pool_indices, max_unpool
 
@@ -30,19 +30,7 @@ if TYPE_CHECKING:
 threadpoolctl: Any = Library("threadpoolctl")
 
 
-class _Namespace:
-    """The standard's namespace: array-api-compat's, but for matmul.
-
-    NumPy's own has been the standard's since 2.0, and the wrapper in front of it costs as much as a small product.
-    """
-
-    matmul = staticmethod(np.matmul)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(array_api_compat.numpy, name)
-
-
-_NAMESPACE = _Namespace()
+_NAMESPACE = _namespace.Namespace()
 
 RECURRENCES: Final = [f"{kind}_{what}" for kind in ("rnn", "gru", "lstm") for what in ("sequence", "backward")]
 
@@ -54,6 +42,7 @@ class NumPyBackend(Backend):
     module = "numpy"
     distribution = "numpy"
     requirement = "numpy"
+    compiles_quickly = True
 
     @property
     def namespace(self) -> Namespace:
@@ -112,6 +101,7 @@ class NumPyBackend(Backend):
             "convolution": convolution,
             "convolution_transpose": convolution_transpose,
             "convolution_weight": convolution_weight,
+            "linear": linear,
             "average_unpool": average_unpool,
             "softmax_cross_entropy": softmax_cross_entropy,
             "softmax_cross_entropy_vjp": softmax_cross_entropy_vjp,

@@ -68,7 +68,7 @@ class Plan:
     def applies(self) -> bool:
         """Whether the program is right for the numbers of the host as they are now."""
         if self._holds is None:
-            self._holds = _holding(self.program, self.guards)
+            self._holds = holding(self.program, self.guards)
         return self._holds()
 
     def secure(self, *, again: bool) -> None:
@@ -133,7 +133,7 @@ class Plan:
             self._counts = list(map(getrefcount, self._watched))
 
 
-def _holding(program: Program, guards: list[Number]) -> Callable[[], bool]:
+def holding(program: Program, guards: list[Number]) -> Callable[[], bool]:
     """Return a function that says whether conditions have the values that they had."""
     source = Source(program)
     tests = [f"{source.number(guard)} is {guard.value}" for guard in guards]

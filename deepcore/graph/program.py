@@ -137,6 +137,9 @@ class Program:
         then.
     initial
         The arrays that state had when it was recorded, where the program is that of a function that was not compiled.
+    eager
+        Whether it runs between operations that are no part of it. Then each of its operations is rounded by itself, as
+        theirs are, and the thread that asks computes it, since the library's threads are awake.
     """
 
     device: Device
@@ -149,6 +152,7 @@ class Program:
     n_state: int = 0
     updates: list[tuple[int, int]] = field(default_factory=list[Any])
     initial: dict[Value, Raw] = field(default_factory=dict[Value, Any])
+    eager: bool = False
 
     def numbers(self) -> list[Number]:
         """Return the numbers that Python computes before every run, each once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from .._errors import DeviceError, DTypeError, ShapeError
@@ -79,6 +80,16 @@ class Block:
         return True
 
     @property
+    def views(self) -> list[Raw]:
+        """The arrays of the parameters."""
+        return self._views
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the arrays of the parameters are views of one vector, the one that was handed out last."""
+        return self._flat is not None
+
+    @property
     def flat(self) -> Raw:
         """The vector of the parameters."""
         if self._flat is None:
@@ -97,12 +108,13 @@ class Block:
         self.now = step
         self._values = self._widened(self.flat, step.xp)
 
-    def begin(self, step: Step) -> None:
+    def begin(self, step: Step, gradients: Sequence[Raw]) -> None:
         """Read the parameters and their gradients."""
         self.look(step)
-        self.updates = self._widened(self.layout.join(self._gradients(), step.xp), step.xp)
+        self.updates = self._widened(self.layout.join(gradients, step.xp), step.xp)
 
-    def _gradients(self) -> list[Raw]:
+    def gradients(self) -> list[Raw]:
+        """Return the gradients of the parameters, each in its shape."""
         found: list[Raw] = []
         for i, p in zip(self.members, self.parameters, strict=True):
             gradient: Any = p.grad
@@ -120,17 +132,27 @@ class Block:
         return found
 
     def finish(self) -> None:
-        """Add the updates to the parameters, unless a kernel has."""
-        xp = self.now.xp
-        flat = self._added(xp) if self.moved is None else self.moved
-        self.hold(xp.astype(flat, self.dtype) if self.is_narrow else flat)
+        """Move the parameters."""
+        self.hold(self.result())
         self.count = self.now.count
         self.updates = self.moved = self._values = None
         del self.now
 
+    def result(self) -> Raw:
+        """Return the vector of the parameters after the step: the updates are added to it, unless a kernel has."""
+        xp = self.now.xp
+        flat = self._added(xp) if self.moved is None else self.moved
+        return xp.astype(flat, self.dtype) if self.is_narrow else flat
+
     def _added(self, xp: Namespace) -> Raw:
         with self.device.current:
             return self._values + self.vector(xp)
+
+    def shadow(self, vector: Raw) -> Block:
+        """Return a block in the same state, but for the vector of the parameters, that takes a step by itself."""
+        shadow = copy(self)
+        shadow._flat, shadow.state = vector, [{**state} for state in self.state]
+        return shadow
 
     def _widened(self, vector: Raw, xp: Namespace) -> Raw:
         return xp.astype(vector, xp.float32) if self.is_narrow else vector

@@ -11,6 +11,7 @@ from ..graph._slots import AttributeSlot, ItemSlot
 from ._block import Block
 from ._slots import VectorSlot, of_block
 from ._transform import Chain, PerArray, Step, chain
+from ._update import Update
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,16 +43,25 @@ class Group:
     ----------
     parameters
         The tensors.
-    transform
-        How they are updated.
     """
 
     def __init__(self, parameters: Sequence[Tensor], transform: Transform) -> None:
         self.parameters = list(parameters)
-        self.transform = transform if isinstance(transform, Chain) else chain(transform)
+        self._transform = transform if isinstance(transform, Chain) else chain(transform)
         self._memories = [Memory() for _ in self.parameters]  # of those parameters that are in no block
         self._blocks: list[Block] = []
         self._active: list[int] = []
+        self._update = Update(self, [])
+
+    @property
+    def transform(self) -> Chain:
+        """How they are updated."""
+        return self._transform
+
+    @transform.setter
+    def transform(self, transform: Chain) -> None:
+        self._transform = transform
+        self._update = Update(self, self._blocks)
 
     @property
     def lr(self) -> Rate | None:
@@ -60,16 +70,21 @@ class Group:
 
     @lr.setter
     def lr(self, rate: Rate) -> None:
-        self.transform = self.transform.with_rate(rate)
+        steady = not (callable(self.lr) or callable(rate))  # a number is read anew in every step
+        self._transform = self._transform.with_rate(rate)
+        if not steady:
+            self._update = Update(self, self._blocks)
 
     def step(self, iteration: int) -> None:
         """Move every parameter that has a gradient."""
         active = [i for i, p in enumerate(self.parameters) if p._node is not None and p.grad is not None]
         if active != self._active or not all(block.is_current() for block in self._blocks):
             self._form_blocks(active)
+        if self._update.step(iteration):
+            return
         for block in self._blocks:
             now = Step(block.count + 1, iteration, block.device.kernels)
-            block.begin(now)
+            block.begin(now, block.gradients())
             if not block.state:
                 block.state = [part.start(block, now) for part in self.transform]
         self.transform.take(self._blocks)
@@ -90,6 +105,7 @@ class Group:
         for i in active:
             self._memories[i] = Memory()  # the block has it now
         self._active = active
+        self._update = Update(self, self._blocks)
 
     def _formed(self, members: list[int]) -> Block:
         block = Block([self.parameters[i] for i in members], members, self._memories[members[0]].count)
