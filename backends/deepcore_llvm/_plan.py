@@ -104,8 +104,9 @@ class NativeExecutor(Executor):
     """
 
     def __init__(self, program: Program) -> None:
-        # Between operations of NumPy's, threads of BLAS are awake, and other threads would fight with them.
-        is_alone = pool() is None or program.eager
+        threads = pool()
+        # Between operations of NumPy's, threads of BLAS are awake: other threads would fight with them.
+        is_alone = threads is None or (program.eager and not threads.lends)
         self.threads = 1 if is_alone else min(program.device.backend.num_threads or 1, MOST)
         self._library: Library | None = None
         self._scratch: list[Any] = []

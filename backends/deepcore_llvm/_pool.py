@@ -48,6 +48,8 @@ class Pool:
     ----------
     barrier, launch
         The addresses of these functions.
+    lends
+        Whether BLAS computes on these threads too.
     """
 
     def __init__(self, library: Blas) -> None:
@@ -57,7 +59,9 @@ class Pool:
         self.launch = self._library.addresses["launch"]
         self._start = ctypes.CFUNCTYPE(None, ctypes.c_int64)(self._library.addresses["start"])
         self.forget()
-        if library.set_callback and 2 * ctypes.CFUNCTYPE(ctypes.c_int)(library.threads)() <= library.most_threads:
+        threads = ctypes.CFUNCTYPE(ctypes.c_int)(library.threads)()
+        self.lends = bool(library.set_callback) and 2 * threads <= library.most_threads
+        if self.lends:
             ctypes.CFUNCTYPE(None, ctypes.c_void_p)(library.set_callback)(self._library.addresses["lend"])
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self))  # threads and BLAS have its code until the process ends
 

@@ -139,7 +139,7 @@ class Program:
         The arrays that state had when it was recorded, where the program is that of a function that was not compiled.
     eager
         Whether it runs between operations that are no part of it. Then each of its operations is rounded by itself, as
-        theirs are, and the thread that asks computes it, since the library's threads are awake.
+        theirs are.
     """
 
     device: Device
