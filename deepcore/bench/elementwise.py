@@ -7,25 +7,20 @@ it: the result or the operand, whichever it needs.
 
 from __future__ import annotations
 
-import os
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from .._errors import ConfigError
 from .._tape import no_grad
 from ..graph import compile
 from ..ops.creation import asarray
 from ..transform import vjp
+from .executor import RECORDED, executor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
     from .._device import Device
     from .operations import Operation
-
-EXECUTOR: Final = "DEEPCORE_FAST"
-RECORDED: Final = 3
-"""The calls after which a function is a program."""
 
 
 def compiled_call(
@@ -70,19 +65,7 @@ def compiled_call(
             found = backward(cotangent, y, *operands)
             return [y, *found] if isinstance(found, (list, tuple)) else [y, found]
 
-    with _executor("0" if plain else os.environ.get(EXECUTOR, "")):  # which is chosen when it is recorded
+    with executor(plain=plain):
         for _ in range(RECORDED):
             run()
     return run
-
-
-@contextmanager
-def _executor(wanted: str) -> Generator[None]:
-    before = os.environ.get(EXECUTOR)
-    os.environ[EXECUTOR] = wanted
-    try:
-        yield
-    finally:
-        del os.environ[EXECUTOR]
-        if before is not None:
-            os.environ[EXECUTOR] = before

@@ -257,8 +257,8 @@ def _restored(content: dict[str, Any]) -> Report:
 
 
 PEER_COLUMNS: Final = (
-    *("gemm-floor", "deepcore-compiled", "deepcore-eager", "jax-jit", "torch-fused", "torch-compile", "torch-eager"),
-    "sklearn",
+    *("gemm-floor", "deepcore-compiled", "deepcore-plain", "deepcore-eager"),
+    *("jax-jit", "torch-fused", "torch-compile", "torch-eager", "sklearn"),
 )
 
 

@@ -11,6 +11,7 @@ from .. import nn, optim
 from .._tape import no_grad
 from ..graph import compile
 from ..ops.creation import asarray
+from .executor import RECORDED, executor
 from .nets import Net
 
 if TYPE_CHECKING:
@@ -82,10 +83,13 @@ class Deepcore(Subject):
         Where it computes.
     compiled
         Whether the step is compiled.
+    plain
+        Whether it is NumPy alone that computes what is compiled.
     """
 
-    def __init__(self, net: Net | Network, device: Device, *, compiled: bool) -> None:
-        self.name = "deepcore-compiled" if compiled else "deepcore-eager"
+    def __init__(self, net: Net | Network, device: Device, *, compiled: bool, plain: bool = False) -> None:
+        self.name = "deepcore-plain" if plain else "deepcore-compiled" if compiled else "deepcore-eager"
+        self._plain = plain
         self.device = str(device)
         self._backend = device.backend
         model = (_mlp(net) if isinstance(net, Net) else net.model()).to(device)
@@ -109,6 +113,14 @@ class Deepcore(Subject):
         infer: Callable[..., Any] = compile(predict) if compiled else predict
         self._step = partial(run, inputs, labels)
         self._predict = partial(infer, inputs)
+
+    def losses(self, steps: int = STEPS) -> list[float]:
+        """Return the losses of the first steps, in which programs are recorded, and record that of the outputs."""
+        with executor(plain=self._plain):
+            found = super().losses(steps)
+            for _ in range(RECORDED):
+                self.predict()
+        return found
 
     def step(self) -> Any:
         """Take a step."""

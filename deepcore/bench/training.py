@@ -28,6 +28,7 @@ SMALL: Final = Net((4, 3, 3), 8)
 OWN: Final[dict[str, Callable[[Net | Network, Any], Subject]]] = {
     "deepcore-eager": partial(Deepcore, compiled=False),
     "deepcore-compiled": partial(Deepcore, compiled=True),
+    "deepcore-plain": partial(Deepcore, compiled=True, plain=True),
 }
 FAILURES: Final = (RuntimeError, ImportError, OSError, ValueError, TypeError, NotImplementedError)
 
@@ -102,7 +103,8 @@ def _subjects(
     """Yield each subject with what makes it of a network and a device, and the device."""
     for device in devices:
         for name, make in OWN.items():
-            yield (name, str(device)), make, device
+            if name != "deepcore-plain" or str(device) == "cpu":
+                yield (name, str(device)), make, device
     for peer in peers:
         if not peer.is_installed:
             report.skip(peer.name, "is not installed", peer.install_command)

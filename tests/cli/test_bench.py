@@ -40,7 +40,7 @@ def test_a_quick_run_measures_everything(quick: tuple[Any, Path]) -> None:
     kinds = {r.kind for r in report.results}
     assert kinds == {
         *("train_step", "inference", "overhead", "matmul", "activation", "layer_norm", "softmax_xent"),
-        *("convolution", "attention", "optimizer_update", "transfer"),
+        *("convolution", "attention", "elementwise", "optimizer_update", "transfer"),
     }
     for r in report.results:
         assert r.q1_s <= r.median_s <= r.q3_s
@@ -55,13 +55,14 @@ def test_a_quick_run_measures_everything(quick: tuple[Any, Path]) -> None:
 def test_training_and_inference_are_measured_as_written_and_compiled(quick: tuple[Any, Path]) -> None:
     content = json.loads((quick[1] / "b.json").read_text())
     rows = [r for r in content["results"] if r["kind"] == "train_step"]
-    assert [r["subject"] for r in rows] == ["gemm-floor", "deepcore-eager", "deepcore-compiled"]
+    assert [r["subject"] for r in rows] == ["gemm-floor", "deepcore-eager", "deepcore-compiled", "deepcore-plain"]
     assert {(r["net"], r["batch"], r["device"]) for r in rows} == {("8-4-2", 16, "cpu")}
-    eager, compiled = (r["loss"] for r in rows[1:])
+    eager, compiled, plain = (r["loss"] for r in rows[1:])
     assert eager == pytest.approx(compiled, abs=1e-6)
+    assert plain == eager
     assert all(r["samples_per_s"] == pytest.approx(16 / r["median_s"]) for r in rows)
     inference = [r["subject"] for r in content["results"] if r["kind"] == "inference"]
-    assert inference == ["gemm-floor", "deepcore-eager", "deepcore-compiled"]
+    assert inference == ["gemm-floor", "deepcore-eager", "deepcore-compiled", "deepcore-plain"]
     assert content["settings"]["threads"] >= 1
     assert content["machine"]["versions"]["deepcore"] == dc.__version__
 
@@ -87,7 +88,7 @@ def test_a_run_is_compared_with_an_older_one(quick: tuple[Any, Path]) -> None:
     (quick[1] / "old.json").write_text(json.dumps(content))
     result = run("--quick", "--rounds", 2, *NET, "--only", "inference", "--compare", quick[1] / "old.json")
     assert result.exit_code == 0, result.output
-    assert result.output.count("slower") == 3
+    assert result.output.count("slower") == 4
     assert "train_step" not in result.output
     other = run("--quick", "--rounds", 2, "--net", "3-2", "--only", "inference", "--compare", quick[1] / "old.json")
     assert "nothing that was measured now" in other.output
