@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 BLOCK: Final = 131072
 """The elements of a block. Smaller ones lose more to calls than they gain from the cache."""
 
+SHARE: Final = 4096
+"""Threads have multiples of so many elements."""
+
+WEIGHT: Final = 6
+"""What an element counts as, of which a million are worth threads."""
+
 
 def adam(parameters: Vector, gradient: Vector, m: Vector, v: Vector, **numbers: float) -> tuple[Vector, Vector, Vector]:
     """Return new parameters, in the memory of the gradient, and the moments in theirs: see ``deepcore.optim``."""
@@ -69,4 +75,4 @@ def adam_into(
             multiply(x, -lr, x)
             add(p, x, out[block])
 
-    over_blocks(work, len(gradient), BLOCK, 1)
+    over_blocks(work, len(gradient), SHARE, 1, weight=WEIGHT)

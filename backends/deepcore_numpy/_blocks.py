@@ -35,7 +35,7 @@ def rows_of_a_block(length: int) -> int:
     return max(1, BLOCK // max(1, length))
 
 
-def over_blocks(work: Callable[[int, int], None], rows: int, step: int, length: int) -> None:
+def over_blocks(work: Callable[[int, int], None], rows: int, step: int, length: int, *, weight: int = 1) -> None:
     """Call ``work(start, stop)`` for ranges of whole blocks that together are all rows.
 
     Parameters
@@ -46,9 +46,11 @@ def over_blocks(work: Callable[[int, int], None], rows: int, step: int, length: 
         The number of all rows, and of those of a block.
     length
         The length of a row.
+    weight
+        How many elements one counts as that takes more than a pass or two.
     """
     blocks = -(-rows // step)
-    threads = min(num_threads(), MOST_THREADS, blocks) if rows * length >= PARALLEL else 1
+    threads = min(num_threads(), MOST_THREADS, blocks) if rows * length * weight >= PARALLEL else 1
     if threads < 2:
         work(0, rows)
         return
