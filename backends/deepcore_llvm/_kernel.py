@@ -108,7 +108,8 @@ class Kernel:
         self.ends = Ends(group, space)
         self.sweeps = self._planned()
         self.kept = self._kept()
-        self.streamed = {value for value in group.outputs if self._is_streamed(value, places[value])}
+        streamed = [value for value in group.outputs if self._is_streamed(value, places[value])]
+        self.streamed = set(streamed if len(streamed) == 1 else [])
         self.rows: dict[Value, Code] = {}
         self.done: set[Value] = set()
         self._scalars: dict[Value, Code] = {}
@@ -174,7 +175,8 @@ class Kernel:
     def _is_streamed(self, value: Value, place: Place) -> bool:
         """Whether a result is written past the caches: a large one, line by line, in a kernel that memory holds up.
 
-        Where the processor computes for long between two lines, that would take longer.
+        Where the processor computes for long between two lines, that would take longer, and where it writes two results
+        at once, more than twice as long.
         """
         is_slow = any(call.operation in EXPENSIVE and not self.is_per_row(call.results[0]) for call in self.group.calls)
         if is_slow or value.nbytes < STREAMED or not place.is_aligned or kind(value.dtype) == "b":
