@@ -251,10 +251,10 @@ def compile(*, state: Sequence[Any] = ..., fallback: bool = ...) -> Callable[[Ca
 def compile(function: Callable[..., Any] | None = None, /, *, state: Sequence[Any] = (), fallback: bool = False) -> Any:
     """Return a function that is recorded once for each kind of arguments, and from then on runs as a program.
 
-    The function can be a whole training step, and several threads may call it, which then wait for each other. What it
-    refers to (models, optimizers, averages, generators, tensors) is
+    The function can be a whole training step. What it refers to (models, optimizers, averages, generators, tensors) is
     found, read before each run and written after it, so that everything is afterwards as if the function had run as it
-    is written.
+    is written. Several threads may call it, which then wait for each other. While it is recorded, in the first calls,
+    no other thread may use what it refers to in another way.
 
     Parameters
     ----------

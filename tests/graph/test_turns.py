@@ -71,7 +71,8 @@ def training(device: Device, seed: int) -> Callable[[], list[float]]:
 @pytest.mark.usefixtures("executor")
 def test_one_function_in_several_threads(device: Device) -> None:
     """With several shapes, so that it is recorded while it runs."""
-    weight = dc.asarray(np.arange(12.0, dtype=np.float32).reshape(3, 4), device=device)
+    values = np.arange(12.0, dtype=np.float32).reshape(3, 4)  # the tensor is not for other threads while one records
+    weight = dc.asarray(values, device=device)
 
     @dc.compile
     def product(x: dc.Tensor) -> dc.Tensor:
@@ -81,7 +82,7 @@ def test_one_function_in_several_threads(device: Device) -> None:
         for k in range(30):
             x = np.full((2 + (i + k) % 4, 3), float(i + 1), np.float32)
             given = product(dc.asarray(x, device=device)).numpy()
-            np.testing.assert_array_equal(given, (x @ weight.numpy() + 1.0).sum(axis=0))
+            np.testing.assert_array_equal(given, (x @ values + 1.0).sum(axis=0))
 
     at_once(calls)
     assert sum(map(len, product.plans.values())) == 4
