@@ -7,6 +7,7 @@ has its place in a list of slots, which a program reads before a run and writes 
 
 from __future__ import annotations
 
+import dis
 import functools
 import sys
 import sysconfig
@@ -20,7 +21,7 @@ from .._tensor import Tensor
 from ._slots import GradientSlot, TensorSlot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from .._device import Device
     from ._slots import Slot
@@ -209,7 +210,7 @@ def referred_by(function: Any) -> list[tuple[Any, Any, Any]]:
         return [(None, "", x) for x in given]
     if isinstance(function, MethodType):
         return [(None, "", function.__self__), (None, "", function.__func__)]
-    names = set[str]() if _is_library(function) else set(_names_in(function.__code__))
+    names = frozenset[str]() if _is_library(function) else _names_in(function.__code__)
     cells = [(cell, "", cell.cell_contents) for cell in function.__closure__ or () if _is_filled(cell)]
     known = function.__globals__
     return [*cells, *((known, name, known[name]) for name in sorted(names) if name in known)]
@@ -223,12 +224,12 @@ def _is_filled(cell: Any) -> bool:
     return True
 
 
-def _names_in(code: CodeType) -> Iterator[str]:
-    """Yield the names that a function uses, and those that the functions in it use."""
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _names_in(constant)
+@functools.lru_cache(maxsize=1024)
+def _names_in(code: CodeType) -> frozenset[str]:
+    """Return the global names that a function uses, and those that the functions in it use, but no attributes."""
+    own = {x.argval for x in dis.get_instructions(code) if "GLOBAL" in x.opname or x.opname == "LOAD_NAME"}
+    inside = [_names_in(constant) for constant in code.co_consts if isinstance(constant, CodeType)]
+    return frozenset(own.union(*inside))
 
 
 def _is_library(function: FunctionType) -> bool:

@@ -462,3 +462,16 @@ def test_arrays_are_made_once_and_are_gone_with_the_plan(monkeypatch: pytest.Mon
         assert [array() for array in kept] == [None] * len(kept)
     finally:
         gc.enable()
+
+
+class Elsewhere:
+    def WEIGHT(self) -> float:
+        return 3.0
+
+
+def test_an_attribute_is_not_a_global_variable_of_that_name() -> None:
+    elsewhere = Elsewhere()
+    compiled = dc.compile(lambda x: x * elsewhere.WEIGHT())
+    for _ in range(3):
+        assert compiled(dc.ones(2)).tolist() == [3.0, 3.0]
+    assert not compiled.graph.n_state
