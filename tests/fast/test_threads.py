@@ -15,7 +15,7 @@ import pytest
 import deepcore as dc
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 pytest.importorskip("llvmlite", reason="llvmlite is not installed")
 
@@ -38,6 +38,16 @@ def compiled() -> tuple[Any, Any, Any]:
     return f, x, results[-1]
 
 
+def at_once(work: Sequence[Callable[[], None]]) -> None:
+    """Call each function in a thread of its own, and see all of them come back."""
+    workers = [threading.Thread(target=each, daemon=True) for each in work]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert not any(worker.is_alive() for worker in workers)
+
+
 def test_programs_of_several_threads_of_python() -> None:
     functions = [compiled() for _ in range(4)]
     wrong: list[int] = []
@@ -45,13 +55,8 @@ def test_programs_of_several_threads_of_python() -> None:
     def work(f: Any, x: Any, expected: Any) -> None:
         wrong.extend(i for i in range(100) if not np.allclose(f(x).numpy(), expected, atol=1e-6))
 
-    workers = [threading.Thread(target=work, args=function) for function in functions]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(60)
+    at_once([partial(work, *function) for function in functions])
     assert not wrong
-    assert not any(worker.is_alive() for worker in workers)
 
 
 def test_products_of_numpy_on_the_same_threads() -> None:
@@ -71,13 +76,8 @@ def test_products_of_numpy_on_the_same_threads() -> None:
 
     work: list[Callable[[], None]] = [partial(run, *compiled()), partial(run, *compiled()), multiply, multiply]
     with dc.use_threads(3):  # one more than there were
-        workers = [threading.Thread(target=each, daemon=True) for each in work]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join(60)
+        at_once(work)
     assert not wrong
-    assert not any(worker.is_alive() for worker in workers)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not say on which processor a thread is")
