@@ -45,6 +45,7 @@ class Recording:
                 if isinstance(value, (int, float)):
                     self._put(slot, Number(slot.get, (), value))
                 elif value is not None:
+                    _check_library(slot, trace)
                     self._put(slot, trace.input(value, getattr(slot, "name", "")))
             tensors = [make(trace.input(raw), x._device) for raw, x in zip(raws, arguments, strict=True)]
             args, kwargs = tree_map(lambda x: tensors[x] if isinstance(x, Result) else x, form, model=itself)
@@ -122,6 +123,18 @@ class Recording:
             for slot, x in self.after
             if x is not None and isinstance(x, Value) is arrays and self.given.get(slot.place) is not x
         ]
+
+
+def _check_library(slot: Slot, trace: Trace) -> None:
+    """Raise if a tensor is of another library than the program."""
+    tensor: Tensor | None = getattr(slot, "tensor", None)
+    if tensor is not None and tensor._device.backend is not trace.device.backend:
+        name = getattr(slot, "name", "")
+        msg = (
+            f"the compiled function refers to a tensor{f' {name}' if name else ''} on {tensor._device}, and computes "
+            f"on {trace.device}; move it there with to({str(trace.device)!r}), or let it out of the function's reach"
+        )
+        raise CompileError(msg)
 
 
 def _written(value: Any, trace: Trace) -> Any:

@@ -475,3 +475,11 @@ def test_an_attribute_is_not_a_global_variable_of_that_name() -> None:
     for _ in range(3):
         assert compiled(dc.ones(2)).tolist() == [3.0, 3.0]
     assert not compiled.graph.n_state
+
+
+def test_a_tensor_of_another_library_is_named(device: Device) -> None:
+    if device.backend.name == "numpy":
+        pytest.skip("NumPy is the other library")
+    model = {"weight": dc.ones(3, device="cpu")}
+    with pytest.raises(dc.CompileError, match="refers to a tensor weight on cpu, and computes on"):
+        dc.compile(lambda x: x * len(model))(dc.ones(3, device=device))
