@@ -66,10 +66,6 @@ class _Convolution(Routine):
         """A padded sample, and the columns of some of its windows."""
         return self.channels * (self.padded + self.places * self.rows * self.width)
 
-    def fits(self) -> bool:
-        """Whether it can be written."""
-        return self.is_contiguous(*self.values)
-
     def columns(self, work: Work) -> Code:
         """Return where the columns are."""
         return work.scratch(self.channels * self.padded)

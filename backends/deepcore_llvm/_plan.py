@@ -29,7 +29,8 @@ from ._operations import is_native
 from ._places import Places
 from ._pool import MOST, pool
 from ._product import product
-from ._routines import ROUTINES, has_routine, ordered, values_of
+from ._routine import values_of
+from ._routines import ROUTINES, has_routine, ordered
 from ._space import space
 
 if TYPE_CHECKING:
@@ -238,9 +239,8 @@ class _Lines:
 
     def run(self, function: Callable[..., int], others: Sequence[int]) -> None:
         """Write the call of native code."""
-        self.source.constant(
-            self._table, "table"
-        )  # the function of Python keeps it, as its address is all that is read
+        # Only its address is read: the function of Python keeps it.
+        self.source.constant(self._table, "table")
         text = ", ".join(map(str, (self._table.ctypes.data, self._numbers.ctypes.data, *others)))
         self.source.lines.append(f"if {self.source.constant(function, 'f')}({text}): raise IndexError({OUTSIDE!r})")
 

@@ -43,10 +43,6 @@ class _Pooling(Routine):
         self.pitches = row_major(windows.size)
         self.number = math.prod(windows.number)
 
-    def fits(self) -> bool:
-        """Whether it can be written."""
-        return self.is_contiguous(*self.values)
-
     def of_planes(self, work: Work) -> Iterator[Code]:
         """Repeat for each channel of each sample of this thread."""
         with loop(work.build, *work.share.of(work.build, self.planes, 1)) as plane:

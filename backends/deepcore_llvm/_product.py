@@ -126,8 +126,6 @@ def write(build: Any, p: Product, dtype: Any, addresses: Sequence[Code], share: 
         Which part of the product is computed here; None is all of it.
     """
     scalar = scalar_type(dtype)
-    function = declared(build.module, scalar)
-    integer = function.function_type.args[3]
     count = math.prod(p.stack)
     first, last, m, n = INT64(0), INT64(count), INT64(p.m), INT64(p.n)
     offsets: list[Code] = [INT64(0)] * 3
@@ -149,17 +147,50 @@ def write(build: Any, p: Product, dtype: Any, addresses: Sequence[Code], share: 
                 position = build.add(position, build.mul(build.urem(rest, INT64(length)), INT64(step)))
                 rest = build.udiv(rest, INT64(length))
             pointers.append(build.gep(address, [position]))
-        a, b, c = pointers
-        sizes = [x if integer is INT64 else build.trunc(x, integer) for x in (m, n, INT64(p.k))]
-        build.call(
-            function,
-            [
-                *(INT32(x) for x in (ROW_MAJOR, p.a.order, p.b.order)),
-                *sizes,
-                ir.Constant(scalar, 1.0), a, integer(p.a.leading), b, integer(p.b.leading),
-                ir.Constant(scalar, 0.0), c, integer(p.c.leading),
-            ],
-        )  # fmt: skip
+        matrices = [
+            (pointer, form.leading, form.order == TRANSPOSED)
+            for pointer, form in zip(pointers, (p.a, p.b, p.c), strict=True)
+        ]
+        multiply(build, scalar, matrices, (m, n, p.k), 1.0, 0.0)
+
+
+def multiply(
+    build: Any, scalar: Any, matrices: Sequence[tuple[Code, int, bool]], sizes: Sequence[Any], alpha: Any, beta: Any
+) -> None:
+    """Write the call of BLAS that computes c = alpha a b + beta c.
+
+    Parameters
+    ----------
+    build
+        Where it goes.
+    scalar
+        The type of the elements.
+    matrices
+        a, b and c: an address, how far apart the rows in memory are, and whether these are the columns.
+    sizes
+        The rows of a and c, the columns of b and c, and the columns of a.
+    alpha, beta
+        The factors: numbers, or code that gives them.
+    """
+    function = _declared(build.module, scalar)
+    integer = function.function_type.args[3]
+
+    def whole(x: Any) -> Code:
+        if isinstance(x, int):
+            return integer(x)
+        return x if integer is INT64 else build.trunc(x, integer)
+
+    (a, of_a, _), (b, of_b, _), (c, of_c, _) = matrices
+    orders = [INT32(TRANSPOSED if is_transposed else PLAIN) for *_, is_transposed in matrices[:2]]
+    first, second = (x if isinstance(x, ir.Value) else ir.Constant(scalar, x) for x in (alpha, beta))
+    build.call(
+        function,
+        [
+            *(INT32(ROW_MAJOR), *orders, *map(whole, sizes)),
+            *(first, a, whole(of_a), b, whole(of_b)),
+            *(second, c, whole(of_c)),
+        ],
+    )
 
 
 def _step(x: Matrix, axis: int) -> int:
@@ -167,7 +198,7 @@ def _step(x: Matrix, axis: int) -> int:
     return x.leading if (x.order == PLAIN) == (axis == 0) else 1
 
 
-def declared(module: Any, scalar: Any) -> Any:
+def _declared(module: Any, scalar: Any) -> Any:
     """Return ``cblas_sgemm`` or ``cblas_dgemm``."""
     name = "deepcore_sgemm" if isinstance(scalar, ir.FloatType) else "deepcore_dgemm"
     found = module.globals.get(name)

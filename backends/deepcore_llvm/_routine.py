@@ -17,10 +17,10 @@ from deepcore.graph.program import Value
 from deepcore.graph.trace import NOTHING
 
 from ._arithmetic import FLOATING, folded
-from ._lanes import CONTRACT, INT32, INT64, Lanes, kind, memory_type, scalar_type
+from ._lanes import CONTRACT, INT64, Lanes, kind, memory_type, scalar_type
 from ._loops import alloca, loop
 from ._memory import LINE, along, load, spans, store, widest
-from ._product import PLAIN, ROW_MAJOR, TRANSPOSED, declared
+from ._product import multiply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -55,9 +55,9 @@ class Routine(ABC):
         """Whether there is a routine for these shapes and parameters, wherever the values are."""
         raise NotImplementedError
 
-    @abstractmethod
     def fits(self) -> bool:
-        """Whether the values are in memory as the routine needs them."""
+        """Whether the values are in memory as the routine needs them: in row-major order, unless it says otherwise."""
+        return self.is_contiguous(*self.values)
 
     @property
     def scratch(self) -> int:
@@ -71,7 +71,7 @@ class Routine(ABC):
     @property
     def values(self) -> list[Value]:
         """The values that it reads and writes."""
-        return [x for x in (*self.call.operands(), *self.call.results) if x is not NOTHING]
+        return values_of(self.call)
 
     @property
     def scratch_bytes(self) -> int:
@@ -87,9 +87,14 @@ class Routine(ABC):
         return all(value is None or value.shape[-1] == 1 or self.strides[value][-1] == 1 for value in values)
 
 
+def values_of(call: Call) -> list[Value]:
+    """Return what a call reads and writes."""
+    return [x for x in (*call.operands(), *call.results) if x is not NOTHING]
+
+
 def is_floating(call: Call) -> bool:
     """Whether all that a call computes with is of one data type of 32 or 64 bits that BLAS multiplies."""
-    values = [x for x in (*call.operands(), *call.results) if x is not NOTHING]
+    values = values_of(call)
     dtypes = {x.dtype for x in values}
     has_numbers = any(isinstance(x, Number) for x in (*call.arguments, *call.parameters.values()))
     (dtype, *rest) = dtypes
@@ -294,24 +299,7 @@ class Work:
         alpha, beta
             The factors.
         """
-        function = declared(self.build.module, self.scalar)
-        integer = function.function_type.args[3]
-
-        def whole(x: Any) -> Code:
-            if isinstance(x, int):
-                return integer(x)
-            return x if integer is INT64 else self.build.trunc(x, integer)
-
-        orders = [INT32(TRANSPOSED if x[2] else PLAIN) for x in (a, b)]
-        factors = [x if isinstance(x, ir.Value) else ir.Constant(self.scalar, x) for x in (alpha, beta)]
-        self.build.call(
-            function,
-            [
-                *(INT32(ROW_MAJOR), *orders, *map(whole, sizes)),
-                *(factors[0], a[0], whole(a[1]), b[0], whole(b[1])),
-                *(factors[1], c[0], whole(c[1])),
-            ],
-        )
+        multiply(self.build, self.scalar, (a, b, c), sizes, alpha, beta)
 
 
 Matrix = tuple[Any, int, bool]

@@ -42,11 +42,6 @@ def has_routine(call: Call) -> bool:
     return call.operation in ROUTINES and ROUTINES[call.operation].accepts(call)
 
 
-def values_of(call: Call) -> list[Value]:
-    """Return what a call reads and writes."""
-    return [x for x in (*call.operands(), *call.results) if x is not NOTHING]
-
-
 def ordered(call: Call, value: Value, array: Any, arrays: Mapping[Value, Any]) -> Any:
     """Return the array of a result with its axes in the order in which those of an operand lie in memory.
 
