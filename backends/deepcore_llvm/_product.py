@@ -1,4 +1,4 @@
-"""Matrix products: calls of BLAS, one after another for a stack of matrices."""
+"""Matrix products, one after another for a stack of matrices: tiles for small ones, calls of BLAS for others."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from llvmlite import ir
 from ._blas import blas
 from ._lanes import INT32, INT64, kind, scalar_type
 from ._loops import loop
+from ._tile import Factors, product_of_tiles, registers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,8 @@ PLAIN: Final = 111
 TRANSPOSED: Final = 112
 GRAIN: Final = 4
 """Shares of a product are multiples of so many rows or columns, as the kernels of BLAS are."""
+WORTH_BLAS: Final = 8_000_000
+"""The multiplications of a product from which BLAS is as fast as tiles are."""
 
 
 class Matrix(NamedTuple):
@@ -129,8 +132,14 @@ def write(build: Any, p: Product, dtype: Any, addresses: Sequence[Code], share: 
     count = math.prod(p.stack)
     first, last, m, n = INT64(0), INT64(count), INT64(p.m), INT64(p.n)
     offsets: list[Code] = [INT64(0)] * 3
+    tiles = None
+    if has_tiles(p.m, p.k, p.n):
+        tiles, number = product_of_tiles(build.module, scalar, (p.m, p.k, p.n), _factors(p.a, p.b, p.c))
+        begin, end = INT64(0), INT64(number)
     if share is not None and count > 1:
         first, last = share.of(build, count, 1)
+    elif share is not None and tiles is not None:
+        begin, end = share.of(build, number, 1)
     elif share is not None and p.m >= p.n:
         begin, end = share.of(build, p.m, GRAIN)
         m = build.sub(end, begin)
@@ -147,11 +156,23 @@ def write(build: Any, p: Product, dtype: Any, addresses: Sequence[Code], share: 
                 position = build.add(position, build.mul(build.urem(rest, INT64(length)), INT64(step)))
                 rest = build.udiv(rest, INT64(length))
             pointers.append(build.gep(address, [position]))
-        matrices = [
-            (pointer, form.leading, form.order == TRANSPOSED)
-            for pointer, form in zip(pointers, (p.a, p.b, p.c), strict=True)
-        ]
-        multiply(build, scalar, matrices, (m, n, p.k), 1.0, 0.0)
+        if tiles is not None:
+            build.call(tiles, [*pointers, ir.IntType(1)(0), begin, end])
+        else:
+            matrices = [
+                (pointer, form.leading, form.order == TRANSPOSED)
+                for pointer, form in zip(pointers, (p.a, p.b, p.c), strict=True)
+            ]
+            multiply(build, scalar, matrices, (m, n, p.k), 1.0, 0.0)
+
+
+def has_tiles(m: int, k: int, n: int) -> bool:
+    """Whether a product of m by k and k by n elements is computed in tiles: BLAS is slower and can be done without."""
+    return registers() is not None and min(m, n) > 1 and m * k * n < WORTH_BLAS
+
+
+def _factors(a: Matrix, b: Matrix, c: Matrix) -> Factors:
+    return Factors(a.leading, b.leading, c.leading, a.order == TRANSPOSED, b.order == TRANSPOSED)
 
 
 def multiply(
