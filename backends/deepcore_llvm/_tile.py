@@ -283,9 +283,9 @@ class _Writer:
         b, of_b, final_of_b = source, INT64(self.how.b), final
         if self.copies:
             b, of_b, final_of_b = block.copy, INT64(width * lanes), INT64((width - 1) * lanes)
-            order = _order(*how, width, lanes, b_is_transposed=self.how.b_is_transposed)
+            order = _order(*how, lanes, b_is_transposed=self.how.b_is_transposed)
             with build.if_then(build.icmp_signed("<", top, bottom)):
-                build.call(order, [source, block.copy, INT64(self.how.b), final, block.steps])
+                build.call(order, [source, block.copy, INT64(self.how.b), INT64(width), final, block.steps])
         with loop(build, top, bottom) as t:
             tile = _tile(*how, panels.height, width, lanes, a_is_transposed=self.how.a_is_transposed)
             if panels.taller:
@@ -360,40 +360,36 @@ def _tile(module: Any, scalar: Any, height: int, width: int, lanes: int, *, a_is
     return function
 
 
-def _order(module: Any, scalar: Any, width: int, lanes: int, *, b_is_transposed: bool) -> Any:
+def _order(module: Any, scalar: Any, lanes: int, *, b_is_transposed: bool) -> Any:
     """Return the function that copies the part of b that a panel needs, in the order of its rows."""
-    name = f"{_letter(scalar)}order_{width}_{lanes}_{int(b_is_transposed)}"
+    name = f"{_letter(scalar)}order_{lanes}_{int(b_is_transposed)}"
     found = module.globals.get(name)
     if found is not None:
         return found
-    function = _function(module, name, [scalar.as_pointer()] * 2 + [INT64] * 3)
-    b, copy, of_b, final, steps = function.args
+    function = _function(module, name, [scalar.as_pointer()] * 2 + [INT64] * 4)
+    b, copy, of_b, width, final, steps = function.args
     build = ir.IRBuilder(function.append_basic_block("entry"))
     wide = Lanes(build, lanes)
-    if not b_is_transposed:
-        with loop(build, INT64(0), steps) as i:
-            start, row = build.mul(i, of_b), build.mul(i, INT64(width * lanes))
-            for q in range(width):
-                column = INT64(q * lanes) if q < width - 1 else final
-                x = load(wide, build.gep(b, [build.add(start, column)]))
-                store(wide, x, build.gep(copy, [build.add(row, INT64(q * lanes))]))
-        build.ret_void()
-        return function
-    many = build.udiv(steps, INT64(lanes))
-    done = build.mul(many, INT64(lanes))
-    for q in range(width):
-        column = INT64(q * lanes) if q < width - 1 else final
-        source = build.gep(b, [build.mul(column, of_b)])
-        target = build.gep(copy, [INT64(q * lanes)])
-        with loop(build, INT64(0), many) as i:
-            start = build.mul(i, INT64(lanes))
-            rows = [load(wide, build.gep(source, [build.add(start, build.mul(INT64(j), of_b))])) for j in range(lanes)]
-            for j, x in enumerate(_transposed(build, rows)):
-                place = build.mul(build.add(start, INT64(j)), INT64(width * lanes))
-                store(wide, x, build.gep(target, [place]))
-        with loop(build, done, steps) as i, loop(build, INT64(0), INT64(lanes)) as j:
-            x = build.load(build.gep(source, [build.add(i, build.mul(j, of_b))]))
-            build.store(x, build.gep(target, [build.add(build.mul(i, INT64(width * lanes)), j)]))
+    row = build.mul(width, INT64(lanes))
+    with loop(build, INT64(0), width) as q:
+        start = build.mul(q, INT64(lanes))
+        column = _smaller(build, start, final)
+        source = build.gep(b, [build.mul(column, of_b) if b_is_transposed else column])
+        target = build.gep(copy, [start])
+        if not b_is_transposed:
+            with loop(build, INT64(0), steps) as i:
+                x = load(wide, build.gep(source, [build.mul(i, of_b)]))
+                store(wide, x, build.gep(target, [build.mul(i, row)]))
+        else:
+            done = build.mul(build.udiv(steps, INT64(lanes)), INT64(lanes))
+            with loop(build, INT64(0), build.udiv(steps, INT64(lanes))) as j:
+                i = build.mul(j, INT64(lanes))
+                found = [load(wide, build.gep(source, [build.add(i, build.mul(INT64(x), of_b))])) for x in range(lanes)]
+                for x, values in enumerate(_transposed(build, found)):
+                    store(wide, values, build.gep(target, [build.mul(build.add(i, INT64(x)), row)]))
+            with loop(build, done, steps) as i, loop(build, INT64(0), INT64(lanes)) as j:
+                x = build.load(build.gep(source, [build.add(i, build.mul(j, of_b))]))
+                build.store(x, build.gep(target, [build.add(build.mul(i, row), j)]))
     build.ret_void()
     return function
 
