@@ -185,7 +185,7 @@ def nothing(world: World) -> None:
     """Change nothing."""
 
 
-OF_ONE: Final[dict[str, Callable[[World, int], object]]] = {
+OF_ONE: Final[dict[str, Callable[..., object]]] = {
     "freeze": partial(freeze, frozen=True),
     "unfreeze": partial(freeze, frozen=False),
     "replace a number": partial(replace, name="scale"),
