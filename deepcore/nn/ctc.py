@@ -153,7 +153,7 @@ class CTC(Loss):
                 f"got {prediction.shape} and {target.shape}"
             )
             raise ShapeError(msg)
-        n, T, classes = prediction.shape
+        _, T, classes = prediction.shape
         S = target.shape[1]
         times = self._lengths(input_lengths, prediction, T, 1, "input_lengths")
         counts = self._lengths(target_lengths, prediction, S, 0, "target_lengths")

@@ -1,4 +1,4 @@
-"""How much memory compiled steps need, in multiples of the parameters: those, two moments and the gradients are four."""
+"""How much memory compiled steps need: parameters, two moments and gradients are four times the parameters."""
 
 from __future__ import annotations
 
