@@ -227,7 +227,7 @@ class Layout:
             array = self.arrays.get(value)
             unread = self.program.inputs[i] not in self._last
             if array is not None and unread and self._root(value) in self._homes:
-                homes[i] = array
+                homes[i] = self.arrays[self.program.inputs[i]] = array
             self.outputs[o] = homes[i]
         self.state = [(i, homes[i]) for i, _ in self.state if self.program.inputs[i] in self._last]
 

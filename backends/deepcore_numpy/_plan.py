@@ -63,6 +63,22 @@ class Executor:
         memory = {id(home.base): home.base for home in homes if home.base is not None}
         self.kept = [*homes, *memory.values()]
 
+    @property
+    def homes(self) -> dict[int, Any]:
+        """The arrays in which state is kept, by the positions of the outputs that it is."""
+        return self.layout.outputs
+
+    def filled(self, i: int, value: Any) -> Any:
+        """Return the array in which some state is kept, with a value in it."""
+        home = self.layout.outputs[i]
+        np.copyto(home, value)
+        return home
+
+    def stand_in(self, i: int) -> Any:
+        """Return an array that looks like the one in which some state is kept, and takes no memory."""
+        home = self.layout.outputs[i]
+        return np.broadcast_to(np.zeros((), home.dtype), home.shape)
+
     def __call__(self, inputs: Sequence[Any]) -> Sequence[Any]:
         """Run the program: state comes back in the arrays in which it is kept, results in new ones."""
         for i, home in self.layout.state:
