@@ -14,12 +14,11 @@ from contextlib import contextmanager
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from .._backend import EXTENSIONS, Extension, Kernels
 from .._dtype import DTYPES, as_dtype, bool_
 from .._errors import CompileError, DTypeError
 from .._tracing import Number, current, recomputation, value_of
+from ..ops.manipulation import broadcast_shapes
 from .group import ELEMENTWISE, VIEWS
 from .program import Call, Draw, Program, Value, leaves_of, mapped
 
@@ -302,7 +301,7 @@ class Trace:
             result = real(*args, **kwargs)
             return mapped(result, lambda x: self.stand_in(tuple(x.shape), x) if _is_array(x) else x)
         arrays = [x for x in (*args, *kwargs.values()) if _is_array(x)]
-        shape = np.broadcast_shapes(*[tuple(x.shape) for x in arrays])
+        shape = broadcast_shapes(*[tuple(x.shape) for x in arrays])
         args, kwargs = mapped((args, kwargs), lambda x: x[(slice(0, 1),) * x.ndim] if _is_array(x) else x)
         return self.stand_in(shape, real(*args, **kwargs))
 
