@@ -154,7 +154,7 @@ WHOLE: Final = ("gelu", "gelu_vjp")
 """Functions of each element that are computed as they are written, but in blocks; special ones are, besides."""
 
 
-def _fits(x: Array, *others: Array) -> bool:
+def fits(x: Array, *others: Array) -> bool:
     """Whether arrays are of one shape and one type, and each is contiguous."""
     if x.dtype not in DTYPES or not x.flags.c_contiguous:
         return False
@@ -184,7 +184,7 @@ def _elementwise(
     parts: int = 1,
 ) -> Any:
     x = operands[0]
-    if not _fits(*operands) or not (out is None or _fits(x, out)):
+    if not fits(*operands) or not (out is None or fits(x, out)):
         return _put(plain(*operands), out)
     result = np.empty(x.shape, x.dtype) if out is None else out
     if x.size <= rows_of_a_block(parts):  # one block, which needs no division of labour
@@ -203,7 +203,7 @@ def _rowwise(
     axis: Any = -1,
 ) -> Any:
     x = operands[0]
-    if x.size == 0 or axis not in (-1, x.ndim - 1) or not _fits(*operands) or not (out is None or _fits(x, out)):
+    if x.size == 0 or axis not in (-1, x.ndim - 1) or not fits(*operands) or not (out is None or fits(x, out)):
         return _put(plain(*operands, axis=axis), out)
     result = np.empty(x.shape, x.dtype) if out is None else out
     n = x.shape[-1]

@@ -14,21 +14,26 @@ from functools import partial
 from itertools import pairwise
 from statistics import median
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from deepcore._tracing import Number
 from deepcore.graph.replay import Source
 from deepcore.graph.roofline import timed
 
 from ._blocks import PARALLEL, over_elements
 from ._layout import Layout
+from ._prepared import prepared
 from ._writers import REDUCTIONS, UFUNCS, WRITERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from deepcore.graph.program import Call, Program, Value
+
+_OPTIONS: Final = (("axis", None), ("keepdims", False))
+"""The parameters of reductions."""
 
 
 class Executor:
@@ -159,7 +164,12 @@ def write(source: Source, call: Call, layout: Layout) -> None:
     targets = ", ".join(map(source.text, call.results))
     arguments = ", ".join(map(source.text, call.arguments))
     name = call.operation
-    if name == "concat":
+    ready = prepared(call, layout.arrays)
+    if ready is not None:
+        function, given = ready
+        numbers = [f"{key}={source.text(x)}" for key, x in call.parameters.items() if isinstance(x, Number)]
+        source.lines.append(f"{source.constant(function, 'k')}({', '.join([*map(source.text, given), *numbers])})")
+    elif name == "concat":
         _concatenate(source, call, layout)
     elif name in UFUNCS and call.results[0].size >= PARALLEL:
         several = partial(over_elements, UFUNCS[name])
@@ -170,8 +180,9 @@ def write(source: Source, call: Call, layout: Layout) -> None:
     elif name == "matmul":
         source.lines.append(f"{source.constant(np.matmul, 'k')}({arguments}, {targets})")
     elif name in REDUCTIONS:
-        options = "".join(f", {key}={source.text(x)}" for key, x in ({"axis": None} | call.parameters).items())
-        source.lines.append(f"{source.constant(REDUCTIONS[name], 'k')}({arguments}{options}, out={targets})")
+        axis, keepdims = (source.text(call.parameters.get(key, default)) for key, default in _OPTIONS)
+        reduction = source.constant(REDUCTIONS[name], "k")
+        source.lines.append(f"{reduction}({arguments}, {axis}, None, {targets}, {keepdims})")
     else:
         options = "".join(f", {key}={source.text(x)}" for key, x in call.parameters.items())
         source.lines.append(f"{source.constant(WRITERS[name], 'k')}({targets}, {arguments}{options})")

@@ -12,6 +12,7 @@ import numpy as np
 
 from . import _activation
 from ._adam import adam_into
+from ._cross_entropy import loss_into, loss_vjp_into
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,6 +98,8 @@ WRITERS: Final[dict[str, Callable[..., None]]] = {
     "linear": linear,
     "mean": mean,
     "relu": relu,
+    "softmax_cross_entropy": loss_into,
+    "softmax_cross_entropy_vjp": loss_vjp_into,
     "optim.adam": adam_into,
     **_activation.WRITERS,
 }
