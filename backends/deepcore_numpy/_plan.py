@@ -23,6 +23,7 @@ from deepcore.graph.replay import Source
 from deepcore.graph.roofline import timed
 
 from ._blocks import PARALLEL, over_elements
+from ._chain import Chain, chains
 from ._layout import Layout
 from ._prepared import prepared
 from ._writers import REDUCTIONS, UFUNCS, WRITERS
@@ -149,11 +150,30 @@ class Executor:
             Whether parts that could be one are wanted by themselves.
         """
         layout = self.layout
-        return [
-            ([call], partial(write, source, call, layout))
+        computed = [
+            call
             for call in self.program.calls
             if not all(value in layout.arrays and layout.is_view(call) for value in call.results)
         ]
+        found = chains(replace(self.program, calls=computed), layout.arrays, layout.results)
+        return [
+            (calls, partial(write, source, calls[0], layout))
+            if len(calls) == 1
+            else (calls, partial(_write_chain, source, calls, self._kept(calls)))
+            for calls in found
+        ]
+
+    def _kept(self, chain: Sequence[Call]) -> set[Value]:
+        """Return the results of a chain that are read by other calls, or by whoever called."""
+        inside = set(map(id, chain))
+        read = {self.layout.root(x) for x in self.program.outputs}
+        read |= {self.layout.root(x) for call in self.program.calls if id(call) not in inside for x in call.operands()}
+        return {x for call in chain for x in call.results if x in read}
+
+
+def _write_chain(source: Source, calls: Sequence[Call], kept: set[Value]) -> None:
+    chain = Chain(calls, kept)
+    source.lines.append(f"{source.constant(chain, 'k')}({', '.join(map(source.text, chain.given))})")
 
 
 def write(source: Source, call: Call, layout: Layout) -> None:

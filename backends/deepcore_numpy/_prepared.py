@@ -13,7 +13,7 @@ import numpy as np
 
 from deepcore._tracing import Number
 
-from ._activation import ELEMENTWISE, ROWWISE, fits
+from ._activation import ELEMENTWISE, ROWWISE, fits, scratch
 from ._adam import Adam, needs_one_thread
 from ._blocks import rows_of_a_block
 from ._cross_entropy import prepared_loss, prepared_loss_vjp
@@ -77,7 +77,7 @@ def _relu_vjp(call: Call, out: Array, dy: Array, y: Array) -> Callable[..., obje
 def _elementwise(call: Call, out: Array, *operands: Array) -> Callable[..., object] | None:
     if out.size > rows_of_a_block(1) or not fits(out, *operands):
         return None
-    return partial(ELEMENTWISE[call.operation], out, np.empty_like(out), *operands)
+    return partial(ELEMENTWISE[call.operation], out, scratch(ELEMENTWISE[call.operation], out), *operands)
 
 
 def _rowwise(call: Call, out: Array, *operands: Array) -> Callable[..., object] | None:
