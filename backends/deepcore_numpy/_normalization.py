@@ -157,8 +157,9 @@ def _backward(
 ) -> tuple[Array, Array | None, Array | None]:
     r"""Return the cotangents of the rows, of the weight and of the bias.
 
-    With $c = x - \mu$, $r = 1 / \sqrt{\sigma^2 + \varepsilon}$ and $p = \bar y c$, the sums are matrix products:
-    $\bar w = r^\top p$, $\langle g \hat x \rangle = r\,p w / n$, $\langle g \rangle = \bar y w / n$.
+    With $c = x - \mu$, $r = 1 / \sqrt{\sigma^2 + \varepsilon}$ and $p = \bar y c r$, $\bar w = \sum p$,
+    $\langle g \hat x \rangle = p w / n$ and $\langle g \rangle = \bar y w / n$. None of the sums is left to BLAS,
+    whose threads would be in the way of these.
     """
     n = math.prod(x.shape[-axes:])
     rows, dy_rows, w = x.reshape(-1, n), dy.reshape(-1, n), _row(weight)
@@ -178,15 +179,16 @@ def _backward(
             c, p = c_scratch[: len(d)], p_scratch[: len(d)]
             without_mean, inverse = _standardise(rows[block], c, ones, eps, centred=centred)
             np.multiply(d, without_mean, p)
+            np.multiply(p, inverse, p)
             if with_bias:
-                np.matmul(np.ones(len(d), x.dtype), d, dbias[i // step])
+                np.add.reduce(d, 0, None, dbias[i // step])
             if w is None:
                 np.multiply(d, inverse, out)
             else:
-                np.matmul(inverse[:, 0], p, dweight[i // step])
+                np.add.reduce(p, 0, None, dweight[i // step])
                 np.multiply(d, w, out)
                 np.multiply(out, inverse, out)
-            slope = (np.vecdot(p, along) / n)[:, None] * inverse**3
+            slope = (np.vecdot(p, along) / n)[:, None] * inverse**2
             np.multiply(without_mean, slope, c)
             if centred:
                 np.add(c, (np.vecdot(d, along) / n)[:, None] * inverse, c)
