@@ -230,7 +230,7 @@ def fits(x: Array, *others: Array) -> bool:
     return all(a.shape == x.shape and a.dtype == x.dtype and a.flags.c_contiguous for a in others)
 
 
-def scratch(work: Callable[..., None], like: Array) -> Array:
+def scratch(work: Callable[..., object], like: Array) -> Array:
     """Return the spare array of a function, of as many elements, or two of them."""
     return np.empty((2, *like.shape) if work in _TWO_SPARES else like.shape, like.dtype)
 

@@ -58,7 +58,8 @@ def prepared_loss(out: Array, logits: Array) -> Callable[[Array], None]:
     rows, flat = logits.reshape(-1, logits.shape[-1]), out.reshape(-1)
     shift, normaliser = np.empty((2, len(rows), 1), logits.dtype)
     shares, column, samples = np.empty_like(rows), normaliser[:, 0], np.arange(len(rows))
-    largest, summed = np.maximum.reduce, np.add.reduce
+    largest: Any = np.maximum.reduce  # whose types do not know the parameters by position
+    summed: Any = np.add.reduce
 
     def compute(labels: Array) -> None:
         largest(rows, 1, None, shift, True)

@@ -104,7 +104,7 @@ def layer_norm_vjp_into(dx: Array, dweight: Array, dbias: Array, /, *operands: A
     """Write the cotangents of a layer norm's operands."""
     dy, x, weight, bias = operands
     if _fits(x, axes, weight, bias) and dy.dtype == x.dtype and dx.flags.c_contiguous:
-        found = _backward(dy, x, weight, axes, eps, centred=True, with_bias=True, result=dx)[1:]
+        found: Any = _backward(dy, x, weight, axes, eps, centred=True, with_bias=True, result=dx)[1:]
     else:
         first, *found = device("cpu").kernels.layer_norm_vjp(dy, x, weight, bias, axes=axes, eps=eps)
         np.copyto(dx, first)

@@ -91,11 +91,11 @@ def _rowwise(call: Call, out: Array, *operands: Array) -> Callable[..., object] 
 def _mean(call: Call, out: Array, x: Array) -> Callable[..., object] | None:
     axis, keepdims = call.parameters.get("axis"), call.parameters.get("keepdims", False)
     count = np.asarray(x.size // out.size, out.dtype)
-    summed, divide = np.add.reduce, np.divide
+    summed: Any = np.add.reduce  # whose types do not know the parameters by position
 
     def compute() -> None:
         summed(x, axis, None, out, keepdims)
-        divide(out, count, out)
+        np.divide(out, count, out)
 
     return compute
 
