@@ -132,10 +132,13 @@ def write(build: Any, p: Product, dtype: Any, addresses: Sequence[Code], share: 
     count = math.prod(p.stack)
     first, last, m, n = INT64(0), INT64(count), INT64(p.m), INT64(p.n)
     offsets: list[Code] = [INT64(0)] * 3
-    tiles = None
+    tiles: Any = None
+    begin: Any = INT64(0)
+    end: Any = INT64(0)
+    number = 0
     if has_tiles(p.m, p.k, p.n):
         tiles, number = product_of_tiles(build.module, scalar, (p.m, p.k, p.n), _factors(p.a, p.b, p.c))
-        begin, end = INT64(0), INT64(number)
+        end = INT64(number)
     if share is not None and count > 1:
         first, last = share.of(build, count, 1)
     elif share is not None and tiles is not None:

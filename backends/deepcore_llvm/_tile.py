@@ -52,13 +52,13 @@ class Registers(NamedTuple):
 
     Attributes
     ----------
-    count
+    number
         How many there are.
     bits
         How many bits each has.
     """
 
-    count: int
+    number: int
     bits: int
 
 
@@ -80,7 +80,7 @@ class Panels(NamedTuple):
     ----------
     width
         The registers in a row.
-    first, count
+    first, number
         The first of the panels, and how many there are.
     height
         The rows of a tile.
@@ -90,7 +90,7 @@ class Panels(NamedTuple):
 
     width: int
     first: int
-    count: int
+    number: int
     height: int
     tiles: int
     taller: int
@@ -113,7 +113,7 @@ class Tiling(NamedTuple):
     @property
     def tiles(self) -> int:
         """How many tiles there are."""
-        return sum(x.count * x.tiles for x in self.panels)
+        return sum(x.number * x.tiles for x in self.panels)
 
 
 def _cycles(height: int, width: int) -> float:
@@ -129,7 +129,7 @@ def tiling(m: int, k: int, n: int, bits: int, found: Registers) -> Tiling:
         lanes //= 2
     columns = -(-n // lanes)
     best: tuple[float, Tiling] | None = None
-    for widest in range(1, found.count // 2):
+    for widest in range(1, found.number // 2):
         if widest == 1 and columns > 1 and n % lanes:
             continue  # the registers that overlap have to be in one tile: it reads all before it writes any
         total, panels = 0.0, []
@@ -150,7 +150,7 @@ def tiling(m: int, k: int, n: int, bits: int, found: Registers) -> Tiling:
 
 def _divided(m: int, k: int, width: int, found: Registers) -> tuple[float, tuple[int, int, int]]:
     """Return how long a panel takes, and the height, the number of its tiles and how many are taller."""
-    highest = max((found.count - 1 - width) // width, 1)
+    highest = max((found.number - 1 - width) // width, 1)
     fewest = -(-m // highest)
     choices = []
     for tiles in range(fewest, min(fewest + 3, m) + 1):
@@ -234,7 +234,7 @@ class _Writer:
         widest = max(x.width for x in self.tiling.panels)
         copy: Any = ir.Constant(self.pointer, None)
         if self.copies:
-            memory = build.alloca(ir.ArrayType(self.scalar, length * widest * self.tiling.lanes))
+            memory: Any = build.alloca(ir.ArrayType(self.scalar, length * widest * self.tiling.lanes))
             memory.align = LINE
             copy = build.bitcast(memory, self.pointer)
         a, b, c, adds, begin, end = function.args
@@ -253,17 +253,17 @@ class _Writer:
             before = 0
             for panels in self.tiling.panels:
                 self._panels(build, panels, block, build.sub(begin, INT64(before)), build.sub(end, INT64(before)))
-                before += panels.count * panels.tiles
+                before += panels.number * panels.tiles
         build.ret_void()
         return function
 
     def _panels(self, build: Any, panels: Panels, block: _Block, begin: Code, end: Code) -> None:
         """Write the tiles of panels of one width, of which some are wanted, counted from the first."""
         width, lanes, tiles = panels.width, self.tiling.lanes, INT64(panels.tiles)
-        first = _smaller(build, build.sdiv(_larger(build, begin, INT64(0)), tiles), INT64(panels.count))
+        first = _smaller(build, build.sdiv(_larger(build, begin, INT64(0)), tiles), INT64(panels.number))
         last = build.sdiv(build.add(end, INT64(panels.tiles - 1)), tiles)
-        last = _smaller(build, last, INT64(panels.count))
-        with loop(build, first, last, once=panels.count == 1) as i:
+        last = _smaller(build, last, INT64(panels.number))
+        with loop(build, first, last, once=panels.number == 1) as i:
             number = build.add(i, INT64(panels.first))
             column = build.mul(number, INT64(width * lanes))
             if panels.first:

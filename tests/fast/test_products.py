@@ -20,7 +20,7 @@ from deepcore_llvm._lanes import INT64
 from deepcore_llvm._tile import Factors, Registers, product_of_tiles, tiling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     Both = Callable[..., Any]
 
@@ -36,7 +36,7 @@ SIZES = [
 
 
 @pytest.fixture(params=PROCESSORS)
-def processor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registers]:
+def processor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Registers:
     """Tiles for the registers of a processor, which this one need not have to compute with them."""
     found = PROCESSORS[request.param]
     monkeypatch.setattr(_tile, "registers", lambda: found)
@@ -146,7 +146,7 @@ def test_shares_of_any_size_give_the_same_bits_and_can_be_added(dtype: str) -> N
             np.testing.assert_array_equal(case.c.values, whole)
         case.compute(library, 0, case.tiles, adds=True)
         scale = float(np.abs(whole).max())
-        np.testing.assert_allclose(case.c.values, 2 * whole, rtol=0, atol=1e3 * scale * np.finfo(dtype).eps)
+        np.testing.assert_allclose(case.c.values, 2 * whole, rtol=0, atol=1e3 * scale * float(np.finfo(dtype).eps))
 
 
 def test_what_is_not_a_number_stays_in_its_row_and_column() -> None:
@@ -165,14 +165,14 @@ def test_what_is_not_a_number_stays_in_its_row_and_column() -> None:
 def test_every_element_is_in_a_tile_that_fits_into_the_registers(found: Registers, bits: int) -> None:
     for m, n in itertools.product((1, 2, 5, 6, 7, 13, 50, 100, 784), (1, 2, 3, 8, 9, 10, 50, 65, 100, 512)):
         lanes, panels = tiling(m, 50, n, bits, found)
-        columns = sum(x.width * x.count for x in panels)
+        columns = sum(x.width * x.number for x in panels)
         assert (columns - 1) * lanes < n <= columns * lanes
         assert n % lanes == 0 or columns == 1 or panels[-1].width > 1
         assert lanes <= n
         for x in panels:
             highest = x.height + (x.taller > 0)
             assert x.tiles * x.height + x.taller == m
-            assert (highest + 1) * x.width < found.count
+            assert (highest + 1) * x.width < found.number
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_products_of_programs(threads: int, both: Both, dtype: str, monkeypatch:
     for x, y, z in zip(ours, theirs, both(f, a, b, s, t)[0], strict=True):
         scale = float(np.abs(y).max())
         for found in (x, z):
-            np.testing.assert_allclose(found, y, rtol=0, atol=20 * np.finfo(dtype).eps * scale)
+            np.testing.assert_allclose(found, y, rtol=0, atol=20 * float(np.finfo(dtype).eps) * scale)
 
 
 def test_without_known_registers_blas_computes(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
