@@ -25,8 +25,10 @@ PLAIN: Final = 111
 TRANSPOSED: Final = 112
 GRAIN: Final = 4
 """Shares of a product are multiples of so many rows or columns, as the kernels of BLAS are."""
-WORTH_BLAS: Final = 8_000_000
-"""The multiplications of a product from which BLAS is as fast as tiles are."""
+WORTH_TILES: Final = 20_000
+"""The multiplications of a product from which tiles are worth the time that it takes to compile them, ..."""
+WORTH_BLAS: Final = 5_000_000
+"""... and from which BLAS is as fast."""
 
 
 class Matrix(NamedTuple):
@@ -171,7 +173,7 @@ def write(build: Any, p: Product, dtype: Any, addresses: Sequence[Code], share: 
 
 def has_tiles(m: int, k: int, n: int) -> bool:
     """Whether a product of m by k and k by n elements is computed in tiles: BLAS is slower and can be done without."""
-    return registers() is not None and min(m, n) > 1 and m * k * n < WORTH_BLAS
+    return registers() is not None and min(m, n) > 1 and WORTH_TILES <= m * k * n < WORTH_BLAS
 
 
 def _factors(a: Matrix, b: Matrix, c: Matrix) -> Factors:

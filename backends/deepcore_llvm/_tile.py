@@ -41,8 +41,6 @@ NEAR: Final = 1 << 14
 """The bytes of b that stay in the first cache as they are."""
 WORTH_COPY: Final = 32
 """The rows of c from which the part of b that a panel needs is copied."""
-UNROLLED: Final = 1
-"""The steps that are written one after another."""
 BEGINNING: Final = 16.0
 """How many cycles it takes to begin and end a tile."""
 
@@ -338,7 +336,7 @@ def _tile(module: Any, scalar: Any, height: int, width: int, lanes: int, *, a_is
             for cell in cells:
                 build.store(wide.constant(scalar, 0.0), sums[cell])
 
-    def step(i: Code) -> None:
+    with loop(build, INT64(0), steps) as i:
         start = build.mul(i, of_b)
         values = [load(wide, build.gep(b, [build.add(start, column)])) for column in columns(final_of_b)]
         for r in range(height):
@@ -346,14 +344,6 @@ def _tile(module: Any, scalar: Any, height: int, width: int, lanes: int, *, a_is
             spread = wide.spread(number)
             for q, x in enumerate(values):
                 build.store(wide.fma(spread, x, build.load(sums[r, q])), sums[r, q])
-
-    many = build.udiv(steps, INT64(UNROLLED))
-    if UNROLLED > 1:
-        with loop(build, INT64(0), many) as i:
-            for j in range(UNROLLED):
-                step(build.add(build.mul(i, INT64(UNROLLED)), INT64(j)))
-    with loop(build, build.mul(many, INT64(UNROLLED)) if UNROLLED > 1 else INT64(0), steps) as i:
-        step(i)
     for cell in cells:
         store(wide, build.load(sums[cell]), results[cell])
     build.ret_void()
