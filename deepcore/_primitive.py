@@ -28,6 +28,7 @@ operands too has one joint rule, whose ``dy`` maps the names of those results th
 from __future__ import annotations
 
 import inspect
+import operator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec
 
@@ -90,9 +91,11 @@ class Rule:
     sources
         Where each of them comes from: a position in what the node saved, a parameter's name and its default, or the
         name of what the sweep knows.
+    chosen
+        Takes them out of (saved..., shape, xp), where they are all in there.
     """
 
-    __slots__ = ("function", "needs", "sources")
+    __slots__ = ("chosen", "function", "needs", "sources")
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
@@ -102,6 +105,7 @@ class Rule:
             raise TypeError(msg)
         self.needs = tuple(rest)
         self.sources: tuple[tuple[int | str, Any], ...] = ()
+        self.chosen: Callable[[Sequence[Any]], Sequence[Any]] | None = None
 
 
 class Primitive(Generic[P]):
@@ -225,11 +229,19 @@ class Primitive(Generic[P]):
         for rule in (self.joint, *self.rules.values()):
             if rule is not None:
                 rule.sources = tuple([self._source(name) for name in rule.needs])
+                rule.chosen = self._chosen(rule)
 
     def _source(self, name: str) -> tuple[int | str, Any]:
         if name in self.saved:
             return self.saved.index(name), None
         return name, self.defaults.get(name)
+
+    def _chosen(self, rule: Rule) -> Callable[[Sequence[Any]], Sequence[Any]] | None:
+        names = (*self.saved, "shape", "xp")
+        if not rule.needs or any(name not in names for name in rule.needs):
+            return None
+        first, *rest = [names.index(name) for name in rule.needs]
+        return operator.itemgetter(first, *rest) if rest else operator.itemgetter(slice(first, first + 1))
 
     def kept(self, tracked: int) -> tuple[int, ...]:
         """Return what the tape keeps when some operands are tracked (bit i for operand i).

@@ -35,6 +35,12 @@ class Namespace:
         return x.reshape(shape) if copy is None else x.reshape(shape, copy=copy)
 
     @staticmethod
+    def broadcast_to(x: Any, /, shape: Shape) -> Any:
+        if not isinstance(x, (np.float32, np.float64)):
+            return np.broadcast_to(x, shape)
+        return np.ndarray(shape, x.dtype, x, 0, (0,) * len(shape))  # a scalar's memory is not written to
+
+    @staticmethod
     def sum(x: Any, /, *, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Any:
         return _add(x, axis, dtype, None, keepdims)
 
