@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
     from ._typing import Shape
 
+    Choice = Callable[[tuple[Any, ...]], tuple[Any, ...]]
+
 P = ParamSpec("P")
 
 SPECIAL: Final = frozenset({"dy", "y", "shape", "shapes", "xp"})
@@ -105,7 +107,7 @@ class Rule:
             raise TypeError(msg)
         self.needs = tuple(rest)
         self.sources: tuple[tuple[int | str, Any], ...] = ()
-        self.chosen: Callable[[Sequence[Any]], Sequence[Any]] | None = None
+        self.chosen: Choice | None = None
 
 
 class Primitive(Generic[P]):
@@ -172,7 +174,7 @@ class Primitive(Generic[P]):
         self.complete = False
         self.by_position: tuple[Rule | None, ...] = ()
         self._users: dict[str, int] = {}
-        self._kept: dict[int, tuple[int, ...]] = {}
+        self._kept: dict[int, Choice] = {}
         self.__name__ = self.__qualname__ = self.name.rpartition(".")[2]
         self.__doc__ = function.__doc__
         self.__module__ = function.__module__
@@ -236,23 +238,21 @@ class Primitive(Generic[P]):
             return self.saved.index(name), None
         return name, self.defaults.get(name)
 
-    def _chosen(self, rule: Rule) -> Callable[[Sequence[Any]], Sequence[Any]] | None:
+    def _chosen(self, rule: Rule) -> Choice | None:
         names = (*self.saved, "shape", "xp")
-        if not rule.needs or any(name not in names for name in rule.needs):
-            return None
-        first, *rest = [names.index(name) for name in rule.needs]
-        return operator.itemgetter(first, *rest) if rest else operator.itemgetter(slice(first, first + 1))
+        known = all(name in names for name in rule.needs)
+        return _choice([names.index(name) for name in rule.needs]) if known else None
 
-    def kept(self, tracked: int) -> tuple[int, ...]:
+    def kept(self, tracked: int) -> Choice:
         """Return what the tape keeps when some operands are tracked (bit i for operand i).
 
-        The result has an entry for each name in ``saved``: its position in (operands..., results..., None), where None
-        is for what only the rules of other operands need.
+        The result is a function of (operands..., results..., None), where None is for what only the rules of other
+        operands need. It gives a value for each name in ``saved``.
         """
         found = self._kept.get(tracked)
         if found is None:
             pool = (*self.operands, *self.values)
-            found = tuple([pool.index(n) if self._users[n] & tracked else len(pool) for n in self.saved])
+            found = _choice([pool.index(n) if self._users[n] & tracked else len(pool) for n in self.saved])
             self._kept[tracked] = found
         return found
 
@@ -268,6 +268,14 @@ class Primitive(Generic[P]):
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}{self.signature}>"
+
+
+def _choice(positions: Sequence[int]) -> Choice:
+    """Return a function that takes what is at some positions out of a tuple."""
+    if len(positions) > 1:
+        return operator.itemgetter(*positions)
+    (first, last) = (positions[0], positions[0] + 1) if positions else (0, 0)
+    return operator.itemgetter(slice(first, last))
 
 
 def _name(function: Callable[..., Any]) -> str:

@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
 DTYPES: Final = (np.dtype(np.float32), np.dtype(np.float64))
 
-SMALL: Final = 16384
-"""Up to how many elements a rectifier is left to NumPy, as finding out what fits costs as much as the computation."""
-
 _ZERO: Final = {dtype: np.zeros((), dtype) for dtype in DTYPES}
 
 PARTS: Final = 4
@@ -217,13 +214,15 @@ def _rowwise(
 
 
 def _relu_small(large: Callable[..., Any], /, x: Array, *, out: Array | None = None) -> Any:
-    if out is not None or x.size > SMALL or x.dtype not in DTYPES:
+    """Compute a small result at once: to find out what fits takes as long as the computation."""
+    if out is not None or x.size > rows_of_a_block(PARTS) or x.dtype not in DTYPES:
         return large(x, out=out)
     return np.maximum(x, np.zeros(x.shape, x.dtype))  # faster than with a number, as above
 
 
 def _relu_vjp_small(large: Callable[..., Any], /, dy: Array, y: Array, *, out: Array | None = None) -> Any:
-    if out is not None or y.size > SMALL or y.dtype not in DTYPES or dy.dtype != y.dtype or dy.shape != y.shape:
+    is_small = y.ndim > 0 and y.size <= rows_of_a_block(PARTS) and dy.shape == y.shape
+    if out is not None or not is_small or y.dtype not in DTYPES or dy.dtype != y.dtype:
         return large(dy, y, out=out)
     dx = (y > _ZERO[y.dtype]).astype(y.dtype)
     return np.multiply(dx, dy, dx)

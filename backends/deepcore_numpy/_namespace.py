@@ -24,7 +24,12 @@ class Namespace:
     """The namespace. Its functions are looked up once for each library, so that ``self`` costs nothing."""
 
     matmul = staticmethod(np.matmul)
-    ones_like = staticmethod(np.ones_like)
+
+    @staticmethod
+    def ones_like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Any:
+        if x.ndim:
+            return np.ones_like(x, dtype)
+        return np.ones((), x.dtype if dtype is None else dtype)  # where a reverse sweep begins
 
     @staticmethod
     def matrix_transpose(x: Any, /) -> Any:
