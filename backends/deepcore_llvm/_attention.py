@@ -51,7 +51,7 @@ class _Attention(Routine):
         self.keeps_weights = call.parameters.get("keep", "weights") == "weights"
 
     def heads(self, work: Work) -> Any:
-        """Repeat for each head of this thread."""
+        """Repeat for each head of the share."""
         return loop(work.build, *work.share.of(work.build, math.prod(self.lead), 1))
 
     def head(self, work: Work, value: Value, head: Code) -> Code:

@@ -15,7 +15,7 @@ from ._memory import TABLE, base
 from ._pool import pool
 from ._product import Product, cost, symbols, write
 from ._routine import Work
-from ._share import Share
+from ._share import Crew
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,8 +50,11 @@ class RoutineStep(NamedTuple):
 
 Step: TypeAlias = KernelStep | ProductStep | RoutineStep
 
-FUNCTION: Final = ir.FunctionType(INT32, [TABLE, NUMBERS, INT64, INT64])
-"""What each thread computes: of the table, the numbers, which thread it is, and of how many."""
+FUNCTION: Final = ir.FunctionType(INT32, [TABLE, NUMBERS, INT64, INT64, INT64])
+"""What a thread computes: of the table, the numbers, the first of its shares, the one behind its last, and of how many.
+
+A thread has one share, or, where it computes alone, all of them. So results do not depend on who computes them.
+"""
 
 WORTH_POINTS: Final = 8192
 """The points of a kernel from which several threads compute it."""
@@ -80,7 +83,7 @@ class Module:
         self.scratch = scratch
         self.names: list[str] = []
         self._n_kernels = 0
-        self._barrier = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [INT64]), "barrier")
+        self._barrier = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [INT64, INT64]), "barrier")
         if pool() is None:  # one thread, which waits for nobody
             ir.IRBuilder(self._barrier.append_basic_block("entry")).ret_void()
 
@@ -90,22 +93,21 @@ class Module:
         self.names.append(name)
         function = ir.Function(self.module, FUNCTION, name)
         build = ir.IRBuilder(function.append_basic_block("entry"))
-        *_, id_, threads = function.args
-        share = Share(id_, threads)
+        crew = Crew.of(build, self._barrier)
         wrong = alloca(build, INT32)
         build.store(INT32(0), wrong)
         for step in steps:
             if isinstance(step, ProductStep):
-                self._product(build, step, share)
+                self._product(build, step, crew)
             elif isinstance(step, RoutineStep):
                 self._routine(build, step.routine)
             else:
-                self._kernel(build, step, share, wrong)
-            build.call(self._barrier, [threads])
+                self._kernel(build, step, crew, wrong)
+            crew.wait(build)
         build.ret(build.load(wrong))
         return name
 
-    def _kernel(self, build: Any, step: KernelStep, share: Share, wrong: Any) -> None:
+    def _kernel(self, build: Any, step: KernelStep, crew: Crew, wrong: Any) -> None:
         group, space = step
         kernel = Kernel(self.module, f"kernel{self._n_kernels}", group, space, self.places, self.numbers)
         self._n_kernels += 1
@@ -120,25 +122,28 @@ class Module:
             build.store(build.or_(build.load(wrong), found), wrong)
 
         if group.rows * group.width >= WORTH_POINTS and count > 1:
-            compute(*share.of(build, count, 1), build.add(memory, build.mul(share.id, INT64(scratch_bytes(group)))))
+            with crew.shares(build) as share:
+                own = build.add(memory, build.mul(share.id, INT64(scratch_bytes(group))))
+                compute(*share.of(build, count, 1), own)
             if group.ends:
-                build.call(self._barrier, [share.threads])
-                with build.if_then(build.icmp_signed("==", share.id, INT64(0))):
-                    build.call(kernel.finish, [table, memory, share.threads])
+                crew.wait(build)
+                with crew.first(build):
+                    build.call(kernel.finish, [table, memory, crew.threads])
             return
-        with build.if_then(build.icmp_signed("==", share.id, INT64(0))):
+        with crew.first(build):
             compute(INT64(0), INT64(count), memory)
             if group.ends:
                 build.call(kernel.finish, [table, memory, INT64(1)])
 
-    def _product(self, build: Any, step: ProductStep, share: Share) -> None:
+    def _product(self, build: Any, step: ProductStep, crew: Crew) -> None:
         values, how = step
         table = build.function.args[0]
         addresses = [base(build, table, self.places[value], value) for value in values]
         if cost(how) >= WORTH_PRODUCTS:
-            write(build, how, values[0].dtype, addresses, share)
+            with crew.shares(build) as share:
+                write(build, how, values[0].dtype, addresses, share)
             return
-        with build.if_then(build.icmp_signed("==", share.id, INT64(0))):
+        with crew.first(build):
             write(build, how, values[0].dtype, addresses, None)
 
     def _routine(self, build: Any, routine: Routine) -> None:
@@ -147,16 +152,16 @@ class Module:
         function = ir.Function(self.module, FUNCTION, name)
         build.call(function, build.function.args)
         inside = ir.IRBuilder(function.append_basic_block("entry"))
-        table, _, id_, threads = function.args
+        crew = Crew.of(inside, self._barrier)
+        table = function.args[0]
         bases = {value: base(inside, table, self.places[value], value) for value in routine.values}
         slot = self.scratch.get(id(routine))
         memory = INT64(0) if slot is None else inside.load(inside.gep(table, [INT64(slot)]))
-
-        def wait() -> None:
-            inside.call(self._barrier, [threads])
-
-        share = Share(id_, threads)
-        routine.write(Work(inside, routine.dtype, bases, share, (memory, routine.scratch_bytes), wait))
+        for i, phase in enumerate(routine.phases):
+            if i:
+                crew.wait(inside)
+            with crew.shares(inside) as share:
+                phase(Work(inside, routine.dtype, bases, share, (memory, routine.scratch_bytes)))
         inside.ret(INT32(0))
 
     def compiled(self, *, exact: bool) -> Library:

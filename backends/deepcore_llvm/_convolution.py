@@ -17,7 +17,7 @@ from ._loops import loop, nested
 from ._routine import Routine, is_floating
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from deepcore._window import Windows
     from deepcore.graph.program import Call, Value
@@ -229,7 +229,7 @@ class ConvolutionTransposed(_Convolution):
 
 
 class ConvolutionWeight(_Convolution):
-    """The derivative with respect to the weight, of which each thread has the part of its samples."""
+    """The derivative with respect to the weight: each share is that of some samples, and then some rows of the sum."""
 
     def __init__(self, call: Call, strides: Strides) -> None:
         x, cotangent = call.arguments
@@ -243,8 +243,13 @@ class ConvolutionWeight(_Convolution):
 
     @property
     def scratch(self) -> int:
-        """... and the sum over the samples of a thread."""
+        """... and the sum over the samples of a share."""
         return super().scratch + self.weight.size
+
+    @property
+    def phases(self) -> Sequence[Callable[[Work], None]]:
+        """The sums of the samples, and their sum."""
+        return [self.write, self.add_up]
 
     def write(self, work: Work) -> None:
         """Write it."""
@@ -267,13 +272,16 @@ class ConvolutionWeight(_Convolution):
                     given = (work.at(values, (g, self.outer * self.number)), self.number, False)
                     target = (work.at(total, (g, self.outer * depth)), depth, False)
                     work.product(given, (columns, n, True), target, (self.outer, depth, n), beta=1.0)
-        work.wait()
-        row = size // self.outputs
+
+    def add_up(self, work: Work) -> None:
+        """Write the sum of what the shares have."""
+        build, place = work.build, super().scratch
+        row = self.weight.size // self.outputs
         with loop(build, *work.share.of(build, self.outputs, 1)) as o:
             target = work.at(work.bases[self.weight], (o, row))
             work.copy(work.at(work.scratch(place, INT64(0)), (o, row)), target, row)
-            with loop(build, INT64(1), work.share.threads) as thread:
-                other = work.at(work.scratch(place, thread), (o, row))
+            with loop(build, INT64(1), work.share.threads) as share:
+                other = work.at(work.scratch(place, share), (o, row))
 
                 def summed(lanes: Lanes, x: Code, start: Code) -> Code:
                     return NUMERIC["add"](lanes, self.dtype, work.load(lanes, target, start), x)

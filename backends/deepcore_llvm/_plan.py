@@ -167,8 +167,8 @@ class NativeExecutor(Executor):
         threads = pool()
         pointers = [ctypes.c_void_p] * 2
         if threads is None:
-            form = ctypes.CFUNCTYPE(ctypes.c_int, *pointers, ctypes.c_int64, ctypes.c_int64)
-            return [(form(address), (0, 1)) for address in addresses]
+            form = ctypes.CFUNCTYPE(ctypes.c_int, *pointers, *[ctypes.c_int64] * 3)
+            return [(form(address), (0, 1, 1)) for address in addresses]
         threads.start(self.threads)
         form = ctypes.CFUNCTYPE(ctypes.c_int, *pointers, ctypes.c_int64, ctypes.c_void_p)
         launch = form(threads.launch)

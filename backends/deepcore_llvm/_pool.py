@@ -19,7 +19,9 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import re
 import sys
+import time
 from functools import cache
 from importlib.resources import files
 from typing import Final
@@ -31,8 +33,16 @@ MOST: Final = 64
 """The largest number of threads."""
 
 _PAUSES: Final = {"x86_64": "pause", "amd64": "pause", "aarch64": "yield", "arm64": "yield"}
-_SPINS: Final = 20_000
-"""How many times a thread looks for work before it sleeps: about a millisecond."""
+_NUMBERS: Final = {
+    "MOST": MOST,
+    "SPINS": 20_000,  # how many times a thread looks for work before it sleeps: about a millisecond
+    "LONG": 512,  # how many times the one that launches looks for the others before it takes notice
+    # In nanoseconds:
+    "SLICE": 2_000_000,  # a wait that is shorter, in all, says nothing: the system's time slices are about as long
+    "WINDOW": 64_000_000,  # how long what was noticed matters
+    "SOON": 10_000_000,  # how long the one that launches computes alone at first, ...
+    "LATE": 640_000_000,  # ... and at most
+}
 _FUNCTIONS: Final = ("begin", "start", "barrier", "launch", "lend")
 
 
@@ -78,8 +88,10 @@ def _source(most: int) -> str:
     instruction = _PAUSES.get(platform.machine().lower())
     pause = f'call void asm sideeffect "{instruction}", ""()' if instruction else ""
     settle = _read("settle.ll") if sys.platform == "linux" else "define internal void @settle() { ret void }"
-    text = _read("pool.ll").replace("SPINS", str(_SPINS)).replace("MOST", str(MOST)).replace("HIGHEST", str(most - 1))
-    return f"{text}\n{settle}\ndefine internal void @pause() {{ {pause} ret void }}\n"
+    text = f"{_read('pool.ll')}\n{_read('crowd.ll')}\n{settle}\ndefine internal void @pause() {{ {pause} ret void }}\n"
+    for name, number in {**_NUMBERS, "CLOCK": time.CLOCK_MONOTONIC, "HIGHEST": most - 1}.items():
+        text = re.sub(rf"\b{name}\b", str(number), text)
+    return text
 
 
 def _read(name: str) -> str:

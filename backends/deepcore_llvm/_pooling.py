@@ -44,7 +44,7 @@ class _Pooling(Routine):
         self.number = math.prod(windows.number)
 
     def of_planes(self, work: Work) -> Iterator[Code]:
-        """Repeat for each channel of each sample of this thread."""
+        """Repeat for each channel of each sample of the share."""
         with loop(work.build, *work.share.of(work.build, self.planes, 1)) as plane:
             yield plane
 

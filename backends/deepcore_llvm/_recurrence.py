@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class _Recurrence(Routine):
-    """What recurrences share: each thread takes its own samples through all steps.
+    """What recurrences share: each share takes its own samples through all steps.
 
     Parameters
     ----------

@@ -61,12 +61,17 @@ class Routine(ABC):
 
     @property
     def scratch(self) -> int:
-        """How many elements of memory each thread needs for itself."""
+        """How many elements of memory each share needs for itself."""
         return 0
 
     @abstractmethod
     def write(self, work: Work) -> None:
-        """Write the share of a thread."""
+        """Write a share."""
+
+    @property
+    def phases(self) -> Sequence[Callable[[Work], None]]:
+        """What writes a share: first of this, and, as soon as all threads have done theirs, of the next."""
+        return [self.write]
 
     @property
     def values(self) -> list[Value]:
@@ -75,7 +80,7 @@ class Routine(ABC):
 
     @property
     def scratch_bytes(self) -> int:
-        """How much memory each thread needs for itself: whole lines of the cache."""
+        """How much memory each share needs for itself: whole lines of the cache."""
         return -(-self.scratch * (self.dtype.bits // 8) // LINE) * LINE
 
     def is_contiguous(self, *values: Value | None) -> bool:
@@ -124,11 +129,9 @@ class Work:
     bases
         The address of each value.
     share
-        Which of the threads this is.
+        Which share this is.
     memory
-        The scratch memory of the first thread, as an address, and how many bytes each thread has.
-    wait
-        Writes that all threads wait for each other.
+        The scratch memory of the first share, as an address, and how many bytes each has.
     """
 
     def __init__(
@@ -138,21 +141,19 @@ class Work:
         bases: dict[Value, Code],
         share: Share,
         memory: tuple[Code, int],
-        wait: Callable[[], None],
     ) -> None:
         self.build = build
         self.dtype = dtype
         self.bases = bases
         self.share = share
-        self.wait = wait
         self.scalar = scalar_type(dtype)
         self.width = widest(dtype.bits)
         self._memory = memory
 
-    def scratch(self, start: int = 0, thread: Code = None) -> Code:
-        """Return the memory of this thread, or of another, from some element on."""
+    def scratch(self, start: int = 0, share: Code = None) -> Code:
+        """Return the memory of this share, or of another, from some element on."""
         first, size = self._memory
-        address = self.build.add(first, self.build.mul(self.share.id if thread is None else thread, INT64(size)))
+        address = self.build.add(first, self.build.mul(self.share.id if share is None else share, INT64(size)))
         return self.at(self.build.inttoptr(address, memory_type(self.dtype).as_pointer()), (INT64(start), 1))
 
     # -------------------------------------------------------------------------------------------------- addresses

@@ -49,6 +49,7 @@ define void @begin() {
   store i64 0, ptr @starting
   store i64 1, ptr @there
   store i64 -1, ptr @processor
+  call void @calm()
   call i32 @pthread_mutex_init(ptr @mutex, ptr null)
   call i32 @pthread_cond_init(ptr @condition, ptr null)
   ret void
@@ -88,40 +89,35 @@ define internal void @unlock(ptr %flag) {
 }
 
 ; Wait until all threads are here.
-define void @barrier(i64 %threads) {
+define void @barrier(i64 %id, i64 %threads) {
   %alone = icmp eq i64 %threads, 1
   br i1 %alone, label %done, label %meet
 meet:
   %before = load atomic i64, ptr @phase acquire, align 8
+  %next = add i64 %before, 1
   %others = atomicrmw add ptr @arrived, i64 1 acq_rel
   %mine = add i64 %others, 1
   %last = icmp eq i64 %mine, %threads
   br i1 %last, label %open, label %wait
 open:
   store atomic i64 0, ptr @arrived monotonic, align 8
-  %next = add i64 %before, 1
   store atomic i64 %next, ptr @phase release, align 8
   ret void
 wait:
-  %turn = phi i64 [ 0, %meet ], [ %turns, %again ]
-  %now = load atomic i64, ptr @phase acquire, align 8
-  %opened = icmp ne i64 %now, %before
-  br i1 %opened, label %done, label %again
-again:
-  call void @relax(i64 %turn)
-  %turns = add i64 %turn, 1
-  br label %wait
+  call void @await(ptr @phase, i64 %next, i64 %id)
+  br label %done
 done:
   ret void
 }
 
-; Do the part of a thread.
+; Do the part of a thread. A function computes the shares from one to another, of so many.
 define internal void @take.part(i64 %id) {
   %function = load ptr, ptr @function
   %table = load ptr, ptr @table
   %numbers = load ptr, ptr @numbers
   %threads = load i64, ptr @threads
-  %wrong = call i32 %function(ptr %table, ptr %numbers, i64 %id, i64 %threads)
+  %next = add i64 %id, 1
+  %wrong = call i32 %function(ptr %table, ptr %numbers, i64 %id, i64 %next, i64 %threads)
   %bits = zext i32 %wrong to i64
   atomicrmw or ptr @wrong, i64 %bits monotonic
   ret void
@@ -227,39 +223,43 @@ wake:
   br label %work
 work:
   call void @take.part(i64 0)
-  br label %wait
-wait:
-  %turn = phi i64 [ 0, %work ], [ %turns, %again ]
-  %left = load atomic i64, ptr @pending acquire, align 8
-  %finished = icmp eq i64 %left, 0
-  br i1 %finished, label %done, label %again
-again:
-  call void @relax(i64 %turn)
-  %turns = add i64 %turn, 1
-  br label %wait
-done:
+  call void @await(ptr @pending, i64 0, i64 0)
   %wrong = load atomic i64, ptr @wrong monotonic, align 8
   %result = trunc i64 %wrong to i32
   ret i32 %result
 }
 
-; Run a function on several threads, or on this one if the others are busy. BLAS computes on one thread meanwhile.
+; Run a function on several threads, or all of its shares on this one if the others are busy or seldom let run: the
+; results are the same. BLAS computes on one thread meanwhile.
 define i32 @launch(ptr %table, ptr %numbers, i64 %wanted, ptr %function) {
   %there = load atomic i64, ptr @there acquire, align 8
   %threads = call i64 @llvm.smin.i64(i64 %wanted, i64 %there)
-  %alone = icmp eq i64 %threads, 1
-  br i1 %alone, label %serial, label %ask
+  %single = icmp eq i64 %threads, 1
+  br i1 %single, label %serial, label %ask
 ask:
   %claim = cmpxchg ptr @busy, i64 0, i64 1 acquire monotonic
   %free = extractvalue { i64, i1 } %claim, 1
-  br i1 %free, label %parallel, label %serial
+  br i1 %free, label %mine, label %serial
 serial:
-  %only = call i32 %function(ptr %table, ptr %numbers, i64 0, i64 1)
+  %only = call i32 %function(ptr %table, ptr %numbers, i64 0, i64 %threads, i64 %threads)
   ret i32 %only
-parallel:
+mine:
   %blas = call i32 @deepcore_blas_threads()
   call void @deepcore_set_blas_threads(i32 1)
-  %wrong = call i32 @together(ptr %table, ptr %numbers, i64 %threads, ptr %function)
+  %begin = call i64 @time()
+  %until = load i64, ptr @until
+  %crowded = icmp slt i64 %begin, %until
+  br i1 %crowded, label %alone, label %parallel
+alone:
+  %own = call i32 %function(ptr %table, ptr %numbers, i64 0, i64 %threads, i64 %threads)
+  br label %done
+parallel:
+  %all = call i32 @together(ptr %table, ptr %numbers, i64 %threads, ptr %function)
+  %end = call i64 @time()
+  call void @note(i64 %begin, i64 %end)
+  br label %done
+done:
+  %wrong = phi i32 [ %own, %alone ], [ %all, %parallel ]
   call void @deepcore_set_blas_threads(i32 %blas)
   call void @unlock(ptr @busy)
   ret i32 %wrong
@@ -268,7 +268,7 @@ declare i64 @llvm.smin.i64(i64, i64)
 
 ; Do the item of a thread. BLAS has things for each number of a thread, and uses the low numbers for its own threads,
 ; which it does not give up: factorizations wait for them. So these here have the high numbers.
-define internal i32 @item(ptr %work, ptr %nothing, i64 %id, i64 %threads) {
+define internal i32 @item(ptr %work, ptr %nothing, i64 %id, i64 %next, i64 %threads) {
   %function.at = getelementptr %work, ptr %work, i64 0, i32 0
   %size.at = getelementptr %work, ptr %work, i64 0, i32 1
   %items.at = getelementptr %work, ptr %work, i64 0, i32 2
@@ -290,7 +290,7 @@ define internal ptr @mayfly(ptr %argument) {
   %id.at = getelementptr { ptr, i64 }, ptr %argument, i64 0, i32 1
   %work = load ptr, ptr %argument
   %id = load i64, ptr %id.at
-  call i32 @item(ptr %work, ptr null, i64 %id, i64 0)
+  call i32 @item(ptr %work, ptr null, i64 %id, i64 0, i64 0)
   ret ptr null
 }
 
@@ -319,7 +319,7 @@ made:
   %next = add i64 %id, 1
   br label %make
 own:
-  call i32 @item(ptr %work, ptr null, i64 0, i64 0)
+  call i32 @item(ptr %work, ptr null, i64 0, i64 0, i64 0)
   br label %join
 join:
   %j = phi i64 [ 1, %own ], [ %later, %wait ]
@@ -352,7 +352,7 @@ define void @lend(i32 %sync, ptr %function, i32 %number, i64 %size, ptr %items, 
   %alone = icmp eq i64 %count, 1
   br i1 %alone, label %one, label %several
 one:
-  call i32 @item(ptr %work, ptr null, i64 0, i64 1)
+  call i32 @item(ptr %work, ptr null, i64 0, i64 1, i64 1)
   br label %done
 several:
   %most = call i64 @llvm.smin.i64(i64 %count, i64 MOST)
