@@ -19,6 +19,8 @@ _add: Any = np.add.reduce
 EXACT: Final = 1 << 24
 """Up to here a whole number is the same in float32."""
 
+_SCALARS: Final = (np.float32, np.float64)
+
 
 class Namespace:
     """The namespace. Its functions are looked up once for each library, so that ``self`` costs nothing."""
@@ -41,7 +43,7 @@ class Namespace:
 
     @staticmethod
     def broadcast_to(x: Any, /, shape: Shape) -> Any:
-        if not isinstance(x, (np.float32, np.float64)):
+        if type(x) not in _SCALARS:
             return np.broadcast_to(x, shape)
         return np.ndarray(shape, x.dtype, x, 0, (0,) * len(shape))  # a scalar's memory is not written to
 

@@ -72,7 +72,7 @@ def test_softmax_cross_entropy(dtype: Any, device: Device) -> None:
 
 @pytest.mark.parametrize("n", [1, 2, 4])
 def test_softmax_cross_entropy_of_fewer_or_more_labels(n: int, device: Device) -> None:
-    with pytest.raises(dc.DeepcoreError):
+    with pytest.raises(dc.ShapeError if str(device) == "cpu" else dc.DeepcoreError):
         dc.softmax_cross_entropy(dc.zeros((3, 2), device=device), dc.zeros(n, dtype=dc.int64, device=device))
 
 
