@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def _rows(logits: Array, labels: Array) -> tuple[Array, tuple[Array, Array]]:
     """Return the logits as a matrix, and where in it the labels are."""
-    if logits.ndim != 2 or labels.shape != logits.shape[:1]:
+    if logits.ndim != 2:
         labels = labels.reshape(-1)
         logits = logits.reshape(labels.size, logits.shape[-1])
     return logits, (np.arange(len(logits)), labels)
