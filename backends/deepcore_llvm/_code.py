@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from llvmlite import ir
 
+from . import _product as products
 from ._compiler import Library
 from ._ends import scratch_bytes
 from ._kernel import NUMBERS, Kernel, units
 from ._lanes import CONTRACT, INT32, INT64
 from ._loops import alloca
 from ._memory import TABLE, base
-from ._pool import pool
-from ._product import Product, cost, symbols, write
+from ._pool import PIECES
+from ._product import Product, cost, write
 from ._routine import Work
-from ._share import Crew
+from ._share import Crew, symbols
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,15 +53,17 @@ class RoutineStep(NamedTuple):
 Step: TypeAlias = KernelStep | ProductStep | RoutineStep
 
 FUNCTION: Final = ir.FunctionType(INT32, [TABLE, NUMBERS, INT64, INT64, INT64])
-"""What a thread computes: of the table, the numbers, the first of its shares, the one behind its last, and of how many.
+"""What a thread computes: of the table, the numbers, which thread it is, of how many, and the first phase.
 
-A thread has one share, or, where it computes alone, all of them. So results do not depend on who computes them.
+What the shares are depends on the number of threads alone, so that results do not depend on who computes them.
 """
 
 WORTH_POINTS: Final = 8192
 """The points of a kernel from which several threads compute it."""
 WORTH_PRODUCTS: Final = 100_000
 """The multiplications of a product from which several threads compute it."""
+LONG_POINTS: Final = 1_000_000
+"""The points of a kernel from which a thread has several shares. Those of a product would take longer in all."""
 
 
 class Module:
@@ -83,9 +87,6 @@ class Module:
         self.scratch = scratch
         self.names: list[str] = []
         self._n_kernels = 0
-        self._barrier = ir.Function(self.module, ir.FunctionType(ir.VoidType(), [INT64, INT64]), "barrier")
-        if pool() is None:  # one thread, which waits for nobody
-            ir.IRBuilder(self._barrier.append_basic_block("entry")).ret_void()
 
     def function(self, steps: Sequence[Step]) -> str:
         """Write a function that computes some steps, and return its name."""
@@ -93,80 +94,93 @@ class Module:
         self.names.append(name)
         function = ir.Function(self.module, FUNCTION, name)
         build = ir.IRBuilder(function.append_basic_block("entry"))
-        crew = Crew.of(build, self._barrier)
+        crew = Crew(build)
         wrong = alloca(build, INT32)
         build.store(INT32(0), wrong)
-        for step in steps:
-            if isinstance(step, ProductStep):
-                self._product(build, step, crew)
-            elif isinstance(step, RoutineStep):
-                self._routine(build, step.routine)
-            else:
-                self._kernel(build, step, crew, wrong)
-            crew.wait(build)
+        for is_shared, run in groupby(steps, _is_shared):
+            if is_shared:
+                for step in run:
+                    self._shared(build, step, crew, wrong)
+                continue
+            with crew.first():
+                for step in run:
+                    self._single(build, step, wrong)
         build.ret(build.load(wrong))
         return name
 
-    def _kernel(self, build: Any, step: KernelStep, crew: Crew, wrong: Any) -> None:
+    def _shared(self, build: Any, step: Step, crew: Crew, wrong: Any) -> None:
+        """Write a step that all threads compute together."""
+        if isinstance(step, RoutineStep):
+            self._routine(crew, step.routine)
+        elif isinstance(step, ProductStep):
+            addresses = self._addresses(build, step)
+            with crew.shares() as share:
+                write(build, step.how, step.values[0].dtype, addresses, share)
+        else:
+            kernel, memory = self._kernel(build, step)
+            points = step.group.rows * step.group.width
+            with crew.shares(PIECES if points >= LONG_POINTS and not step.group.ends else 1) as share:
+                own = build.add(memory, build.mul(share.id, INT64(scratch_bytes(step.group))))
+                self._compute(build, kernel, (*share.of(build, units(*step), 1), own), wrong)
+            if step.group.ends:
+                with crew.first():
+                    build.call(kernel.finish, [build.function.args[0], memory, crew.threads])
+
+    def _single(self, build: Any, step: Step, wrong: Any) -> None:
+        """Write a step that one thread computes."""
+        if isinstance(step, ProductStep):
+            write(build, step.how, step.values[0].dtype, self._addresses(build, step), None)
+        elif isinstance(step, KernelStep):
+            kernel, memory = self._kernel(build, step)
+            self._compute(build, kernel, (INT64(0), INT64(units(*step)), memory), wrong)
+            if step.group.ends:
+                build.call(kernel.finish, [build.function.args[0], memory, INT64(1)])
+
+    def _kernel(self, build: Any, step: KernelStep) -> tuple[Kernel, Any]:
+        """Return a kernel, and the address of the memory for its ends."""
         group, space = step
         kernel = Kernel(self.module, f"kernel{self._n_kernels}", group, space, self.places, self.numbers)
         self._n_kernels += 1
+        if not group.ends:
+            return kernel, INT64(0)
+        return kernel, build.load(build.gep(build.function.args[0], [INT64(self.scratch[id(group)])]))
+
+    @staticmethod
+    def _compute(build: Any, kernel: Kernel, rows: tuple[Any, Any, Any], wrong: Any) -> None:
         table, numbers, *_ = build.function.args
-        count = units(group, space)
-        memory: Any = INT64(0)
-        if group.ends:
-            memory = build.load(build.gep(table, [INT64(self.scratch[id(group)])]))
+        found = build.call(kernel.function, [table, numbers, *rows])
+        build.store(build.or_(build.load(wrong), found), wrong)
 
-        def compute(begin: Any, end: Any, own: Any) -> None:
-            found = build.call(kernel.function, [table, numbers, begin, end, own])
-            build.store(build.or_(build.load(wrong), found), wrong)
+    def _addresses(self, build: Any, step: ProductStep) -> list[Any]:
+        return [base(build, build.function.args[0], self.places[value], value) for value in step.values]
 
-        if group.rows * group.width >= WORTH_POINTS and count > 1:
-            with crew.shares(build) as share:
-                own = build.add(memory, build.mul(share.id, INT64(scratch_bytes(group))))
-                compute(*share.of(build, count, 1), own)
-            if group.ends:
-                crew.wait(build)
-                with crew.first(build):
-                    build.call(kernel.finish, [table, memory, crew.threads])
-            return
-        with crew.first(build):
-            compute(INT64(0), INT64(count), memory)
-            if group.ends:
-                build.call(kernel.finish, [table, memory, INT64(1)])
-
-    def _product(self, build: Any, step: ProductStep, crew: Crew) -> None:
-        values, how = step
-        table = build.function.args[0]
-        addresses = [base(build, table, self.places[value], value) for value in values]
-        if cost(how) >= WORTH_PRODUCTS:
-            with crew.shares(build) as share:
-                write(build, how, values[0].dtype, addresses, share)
-            return
-        with crew.first(build):
-            write(build, how, values[0].dtype, addresses, None)
-
-    def _routine(self, build: Any, routine: Routine) -> None:
+    def _routine(self, crew: Crew, routine: Routine) -> None:
         name = f"routine{self._n_kernels}"
         self._n_kernels += 1
         function = ir.Function(self.module, FUNCTION, name)
-        build.call(function, build.function.args)
-        inside = ir.IRBuilder(function.append_basic_block("entry"))
-        crew = Crew.of(inside, self._barrier)
-        table = function.args[0]
-        bases = {value: base(inside, table, self.places[value], value) for value in routine.values}
+        crew.call(function, len(routine.phases))
+        build = ir.IRBuilder(function.append_basic_block("entry"))
+        table, inside = function.args[0], Crew(build)
+        bases = {value: base(build, table, self.places[value], value) for value in routine.values}
         slot = self.scratch.get(id(routine))
-        memory = INT64(0) if slot is None else inside.load(inside.gep(table, [INT64(slot)]))
-        for i, phase in enumerate(routine.phases):
-            if i:
-                crew.wait(inside)
-            with crew.shares(inside) as share:
-                phase(Work(inside, routine.dtype, bases, share, (memory, routine.scratch_bytes)))
-        inside.ret(INT32(0))
+        memory = INT64(0) if slot is None else build.load(build.gep(table, [INT64(slot)]))
+        for phase in routine.phases:
+            with inside.shares() as share:
+                phase(Work(build, routine.dtype, bases, share, (memory, routine.scratch_bytes)))
+        build.ret(INT32(0))
 
     def compiled(self, *, exact: bool) -> Library:
         """Return the functions, with or without instructions that round once for two operations."""
+        others = symbols(self.module)
         text = str(self.module)
-        threads = pool()
-        barrier = {} if threads is None else {"barrier": threads.barrier}
-        return Library(text.replace(f" {CONTRACT[0]} ", " ") if exact else text, self.names, symbols() | barrier)
+        text = text.replace(f" {CONTRACT[0]} ", " ") if exact else text
+        return Library(text, self.names, products.symbols() | others)
+
+
+def _is_shared(step: Step) -> bool:
+    """Whether a step is worth several threads."""
+    if isinstance(step, ProductStep):
+        return cost(step.how) >= WORTH_PRODUCTS
+    if isinstance(step, KernelStep):
+        return step.group.rows * step.group.width >= WORTH_POINTS and units(*step) > 1
+    return True

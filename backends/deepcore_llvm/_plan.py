@@ -27,7 +27,7 @@ from ._code import KernelStep, Module, ProductStep, RoutineStep
 from ._ends import scratch_bytes
 from ._operations import is_native
 from ._places import Places
-from ._pool import MOST, pool
+from ._pool import ALONE, MOST, pool
 from ._product import product
 from ._routine import values_of
 from ._routines import ROUTINES, has_routine, ordered
@@ -168,7 +168,7 @@ class NativeExecutor(Executor):
         pointers = [ctypes.c_void_p] * 2
         if threads is None:
             form = ctypes.CFUNCTYPE(ctypes.c_int, *pointers, *[ctypes.c_int64] * 3)
-            return [(form(address), (0, 1, 1)) for address in addresses]
+            return [(form(address), (0, 1, ALONE)) for address in addresses]
         threads.start(self.threads)
         form = ctypes.CFUNCTYPE(ctypes.c_int, *pointers, ctypes.c_int64, ctypes.c_void_p)
         launch = form(threads.launch)

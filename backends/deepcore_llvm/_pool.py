@@ -1,8 +1,8 @@
 """Threads that compute a program together.
 
-All of them run the same function, each its own share of every step, and meet at a barrier behind each step (single
-program, multiple data [1]_). Between programs they wait: awake for some microseconds, as the next step of a training
-loop comes soon, and then asleep. Whoever waits lets other processes run.
+All of them run the same function, each its own share of every step, or that of another who is late, and go on when all
+shares of a step are done (single program, multiple data [1]_). Between programs they wait: awake for some microseconds,
+as the next step of a training loop comes soon, and then asleep. Whoever waits lets other processes run.
 
 BLAS computes on one thread meanwhile, because each of these threads calls it with its own part of a product. Otherwise
 it computes on these threads too, where it lets itself be told: threads of its own, which look for work for a tenth of a
@@ -23,7 +23,7 @@ import re
 import sys
 import time
 from functools import cache
-from importlib.resources import files
+from importlib import resources
 from typing import Final
 
 from ._blas import Blas, blas
@@ -31,10 +31,16 @@ from ._compiler import Library
 
 MOST: Final = 64
 """The largest number of threads."""
+PIECES: Final = 4
+"""How many shares of a phase there may be for each thread."""
+ALONE: Final = -(1 << 62)
+"""The first phase of a program that one thread computes."""
 
 _PAUSES: Final = {"x86_64": "pause", "amd64": "pause", "aarch64": "yield", "arm64": "yield"}
 _NUMBERS: Final = {
     "MOST": MOST,
+    "SHARES": MOST * PIECES,
+    "ALONE": ALONE,
     "SPINS": 20_000,  # how many times a thread looks for work before it sleeps: about a millisecond
     "LONG": 512,  # how many times the one that launches looks for the others before it takes notice
     # In nanoseconds:
@@ -43,7 +49,7 @@ _NUMBERS: Final = {
     "SOON": 10_000_000,  # how long the one that launches computes alone at first, ...
     "LATE": 640_000_000,  # ... and at most
 }
-_FUNCTIONS: Final = ("begin", "start", "barrier", "launch", "lend")
+_FUNCTIONS: Final = ("begin", "start", "launch", "lend", "take", "give", "meet")
 
 
 class Pool:
@@ -56,8 +62,10 @@ class Pool:
 
     Attributes
     ----------
-    barrier, launch
-        The addresses of these functions.
+    launch
+        The address of the function that runs programs.
+    shares
+        Those of the functions that hand out shares.
     lends
         Whether BLAS computes on these threads too.
     """
@@ -65,7 +73,7 @@ class Pool:
     def __init__(self, library: Blas) -> None:
         symbols = {"deepcore_blas_threads": library.threads, "deepcore_set_blas_threads": library.set_threads}
         self._library = Library(_source(library.most_threads), _FUNCTIONS, symbols)
-        self.barrier = self._library.addresses["barrier"]
+        self.shares = {name: self._library.addresses[name] for name in ("take", "give", "meet")}
         self.launch = self._library.addresses["launch"]
         self._start = ctypes.CFUNCTYPE(None, ctypes.c_int64)(self._library.addresses["start"])
         self.forget()
@@ -88,14 +96,15 @@ def _source(most: int) -> str:
     instruction = _PAUSES.get(platform.machine().lower())
     pause = f'call void asm sideeffect "{instruction}", ""()' if instruction else ""
     settle = _read("settle.ll") if sys.platform == "linux" else "define internal void @settle() { ret void }"
-    text = f"{_read('pool.ll')}\n{_read('crowd.ll')}\n{settle}\ndefine internal void @pause() {{ {pause} ret void }}\n"
+    files = "\n".join(map(_read, ("pool.ll", "share.ll", "crowd.ll")))
+    text = f"{files}\n{settle}\ndefine internal void @pause() {{ {pause} ret void }}\n"
     for name, number in {**_NUMBERS, "CLOCK": time.CLOCK_MONOTONIC, "HIGHEST": most - 1}.items():
         text = re.sub(rf"\b{name}\b", str(number), text)
     return text
 
 
 def _read(name: str) -> str:
-    return files("deepcore_llvm").joinpath(name).read_text(encoding="utf-8")
+    return resources.files("deepcore_llvm").joinpath(name).read_text(encoding="utf-8")
 
 
 @cache

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from llvmlite import ir
 
 from ._lanes import INT64
 from ._loops import loop
+from ._pool import pool
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from ._lanes import Code
+
+
+INT1: Final = ir.IntType(1)
+VOID: Final = ir.VoidType()
 
 
 class Share(NamedTuple):
@@ -32,43 +39,88 @@ class Share(NamedTuple):
         return edge(self.id), edge(build.add(self.id, INT64(1)))
 
 
-class Crew(NamedTuple):
+class Crew:
     """The threads that compute a function together, as one of them sees it.
+
+    A function is a sequence of phases. The shares of a phase are done by any of the threads, and the next one begins
+    when all of them are done.
+
+    Parameters
+    ----------
+    build
+        Where the instructions of the function go. Its last arguments are which thread this is, how many there are, and
+        the first phase.
 
     Attributes
     ----------
-    begin, end
-        Its own shares.
     threads
-        How many shares there are.
-    present
-        How many threads there are: as many, or one, which has all shares.
-    barrier
-        The function in which they wait for each other.
+        How many threads there are.
     """
 
-    begin: Code
-    end: Code
-    threads: Code
-    present: Code
-    barrier: Code
+    def __init__(self, build: Any) -> None:
+        self._build = build
+        *_, self._id, self.threads, self._first = build.function.args
+        self._count = 0
 
-    @classmethod
-    def of(cls, build: Any, barrier: Code) -> Crew:
-        """Return the crew of the function that is being written."""
-        *_, begin, end, threads = build.function.args
-        return cls(begin, end, threads, build.udiv(threads, build.sub(end, begin)), barrier)
+    @property
+    def phase(self) -> Code:
+        """The phase that is being written."""
+        return self._build.add(self._first, INT64(self._count))
 
     @contextmanager
-    def shares(self, build: Any) -> Generator[Share]:
-        """Repeat what is written inside for each share of this thread."""
-        with loop(build, self.begin, self.end) as i:
-            yield Share(i, self.threads)
+    def shares(self, pieces: int = 1) -> Generator[Share]:
+        """Repeat what is written inside for the shares of this thread, and those that nobody has begun.
 
-    def first(self, build: Any) -> Any:
-        """Do what is written inside in one thread only."""
-        return build.if_then(build.icmp_signed("==", self.begin, INT64(0)))
+        Parameters
+        ----------
+        pieces
+            How many shares each thread has.
+        """
+        build, phase = self._build, self.phase
+        count = build.mul(self.threads, INT64(pieces))
+        begin = build.mul(self._id, INT64(pieces))
+        with loop(build, begin, build.add(begin, count)) as i:
+            beyond = build.icmp_signed(">=", i, count)
+            own = build.select(beyond, build.sub(i, count), i)
+            with build.if_then(self._call("take", INT1, phase, own)):
+                yield Share(own, count)
+                self._call("give", VOID, phase, count)
+        self._meet()
 
-    def wait(self, build: Any) -> None:
-        """Let the threads wait for each other."""
-        build.call(self.barrier, [self.begin, self.present])
+    @contextmanager
+    def first(self) -> Generator[None]:
+        """Do what is written inside in one thread."""
+        with self._build.if_then(self._build.icmp_signed("==", self._id, INT64(0))):
+            yield
+            self._call("give", VOID, self.phase, INT64(1))
+        self._meet()
+
+    def call(self, function: Code, phases: int) -> None:
+        """Call a function of so many phases."""
+        *others, _ = self._build.function.args
+        self._build.call(function, [*others, self.phase])
+        self._count += phases
+
+    def _meet(self) -> None:
+        self._call("meet", VOID, self.phase, self._id)
+        self._count += 1
+
+    def _call(self, name: str, form: Any, *operands: Code) -> Code:
+        module = self._build.module
+        function = module.globals.get(name)
+        if function is None:
+            function = ir.Function(module, ir.FunctionType(form, [INT64] * len(operands)), name)
+        return self._build.call(function, operands)
+
+
+def symbols(module: Any) -> dict[str, int]:
+    """Return where the functions are that hand out shares; where there are no threads, write them into the module."""
+    threads = pool()
+    if threads is not None:
+        return threads.shares
+    for name in ("take", "give", "meet"):
+        function = module.globals.get(name)
+        if function is not None:
+            build = ir.IRBuilder(function.append_basic_block("entry"))
+            build.ret(INT1(1)) if name == "take" else build.ret_void()
+    return {}

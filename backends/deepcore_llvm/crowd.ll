@@ -31,13 +31,13 @@ define internal void @calm() {
   ret void
 }
 
-; Wait until a number has a value, and take notice if the thread that launches waits for long.
+; Wait until a number has reached a value, and take notice if the thread that launches waits for long.
 define internal void @await(ptr %flag, i64 %value, i64 %id) {
   br label %spin
 spin:
   %turn = phi i64 [ 0, %0 ], [ %turns, %again ]
   %now = load atomic i64, ptr %flag acquire, align 8
-  %there = icmp eq i64 %now, %value
+  %there = icmp sge i64 %now, %value
   br i1 %there, label %done, label %patient
 patient:
   %long = icmp eq i64 %turn, LONG
@@ -52,7 +52,7 @@ watch:
 wait:
   %more = phi i64 [ LONG, %watch ], [ %mores, %on ]
   %later = load atomic i64, ptr %flag acquire, align 8
-  %here = icmp eq i64 %later, %value
+  %here = icmp sge i64 %later, %value
   br i1 %here, label %over, label %on
 on:
   call void @relax(i64 %more)

@@ -2,9 +2,7 @@
 ; has a cache line of its own.
 
 @generation = internal global i64 0, align 64    ; 256 times the number of launches, and how many threads are called
-@pending = internal global i64 0, align 64       ; how many of these are still at work
-@arrived = internal global i64 0, align 64       ; how many are at the barrier
-@phase = internal global i64 0, align 64         ; how many times it has opened
+@pending = internal global i64 0, align 64       ; less than 0 by how many of these are still at work
 @asleep = internal global i64 0, align 64
 @wrong = internal global i64 0, align 64         ; what their functions returned, or-ed
 @busy = internal global i64 0, align 64          ; whether somebody has the threads
@@ -15,7 +13,8 @@
 @function = internal global ptr null, align 64   ; what they compute, ...
 @table = internal global ptr null                ; ... of what, ...
 @numbers = internal global ptr null
-@threads = internal global i64 0                 ; ... and how many they are
+@threads = internal global i64 0                 ; ... how many they are, ...
+@first = internal global i64 0                   ; ... and the first of its phases
 @mutex = internal global [16 x i64] zeroinitializer, align 64
 @condition = internal global [16 x i64] zeroinitializer, align 64
 @handles = internal global [MOST x i64] zeroinitializer, align 64  ; what the system calls each thread
@@ -40,8 +39,6 @@ declare void @deepcore_set_blas_threads(i32)
 define void @begin() {
   store i64 0, ptr @generation
   store i64 0, ptr @pending
-  store i64 0, ptr @arrived
-  store i64 0, ptr @phase
   store i64 0, ptr @asleep
   store i64 0, ptr @wrong
   store i64 0, ptr @busy
@@ -88,36 +85,14 @@ define internal void @unlock(ptr %flag) {
   ret void
 }
 
-; Wait until all threads are here.
-define void @barrier(i64 %id, i64 %threads) {
-  %alone = icmp eq i64 %threads, 1
-  br i1 %alone, label %done, label %meet
-meet:
-  %before = load atomic i64, ptr @phase acquire, align 8
-  %next = add i64 %before, 1
-  %others = atomicrmw add ptr @arrived, i64 1 acq_rel
-  %mine = add i64 %others, 1
-  %last = icmp eq i64 %mine, %threads
-  br i1 %last, label %open, label %wait
-open:
-  store atomic i64 0, ptr @arrived monotonic, align 8
-  store atomic i64 %next, ptr @phase release, align 8
-  ret void
-wait:
-  call void @await(ptr @phase, i64 %next, i64 %id)
-  br label %done
-done:
-  ret void
-}
-
-; Do the part of a thread. A function computes the shares from one to another, of so many.
+; Do the part of a thread.
 define internal void @take.part(i64 %id) {
   %function = load ptr, ptr @function
   %table = load ptr, ptr @table
   %numbers = load ptr, ptr @numbers
   %threads = load i64, ptr @threads
-  %next = add i64 %id, 1
-  %wrong = call i32 %function(ptr %table, ptr %numbers, i64 %id, i64 %next, i64 %threads)
+  %first = load i64, ptr @first
+  %wrong = call i32 %function(ptr %table, ptr %numbers, i64 %id, i64 %threads, i64 %first)
   %bits = zext i32 %wrong to i64
   atomicrmw or ptr @wrong, i64 %bits monotonic
   ret void
@@ -166,7 +141,7 @@ act:
   br i1 %takes, label %work, label %begin
 work:
   call void @take.part(i64 %id)
-  atomicrmw sub ptr @pending, i64 1 release
+  atomicrmw add ptr @pending, i64 1 release
   br label %begin
 }
 
@@ -205,8 +180,10 @@ define internal i32 @together(ptr %table, ptr %numbers, i64 %threads, ptr %funct
   store ptr %table, ptr @table
   store ptr %numbers, ptr @numbers
   store i64 %threads, ptr @threads
+  %phase = load atomic i64, ptr @phase acquire, align 8
+  store i64 %phase, ptr @first
   store atomic i64 0, ptr @wrong monotonic, align 8
-  %others = sub i64 %threads, 1
+  %others = sub i64 1, %threads
   store atomic i64 %others, ptr @pending monotonic, align 8
   %before = load atomic i64, ptr @generation monotonic, align 8
   %launches = and i64 %before, -256
@@ -241,7 +218,7 @@ ask:
   %free = extractvalue { i64, i1 } %claim, 1
   br i1 %free, label %mine, label %serial
 serial:
-  %only = call i32 %function(ptr %table, ptr %numbers, i64 0, i64 %threads, i64 %threads)
+  %only = call i32 %function(ptr %table, ptr %numbers, i64 0, i64 %threads, i64 ALONE)
   ret i32 %only
 mine:
   %blas = call i32 @deepcore_blas_threads()
@@ -251,7 +228,7 @@ mine:
   %crowded = icmp slt i64 %begin, %until
   br i1 %crowded, label %alone, label %parallel
 alone:
-  %own = call i32 %function(ptr %table, ptr %numbers, i64 0, i64 %threads, i64 %threads)
+  %own = call i32 %function(ptr %table, ptr %numbers, i64 0, i64 %threads, i64 ALONE)
   br label %done
 parallel:
   %all = call i32 @together(ptr %table, ptr %numbers, i64 %threads, ptr %function)
@@ -268,7 +245,7 @@ declare i64 @llvm.smin.i64(i64, i64)
 
 ; Do the item of a thread. BLAS has things for each number of a thread, and uses the low numbers for its own threads,
 ; which it does not give up: factorizations wait for them. So these here have the high numbers.
-define internal i32 @item(ptr %work, ptr %nothing, i64 %id, i64 %next, i64 %threads) {
+define internal i32 @item(ptr %work, ptr %nothing, i64 %id, i64 %threads, i64 %phase) {
   %function.at = getelementptr %work, ptr %work, i64 0, i32 0
   %size.at = getelementptr %work, ptr %work, i64 0, i32 1
   %items.at = getelementptr %work, ptr %work, i64 0, i32 2

@@ -14,7 +14,7 @@ import numpy as np
 from deepcore._backend import composites
 from deepcore._device import device
 from deepcore._primitive import registry
-from deepcore.ops.gated import GELU_CUBIC, GELU_LINEAR
+from deepcore.ops.gated import GELU_CUBIC, GELU_LINEAR, INVERSE_ROOT_TWO_PI
 
 from ._blocks import over_blocks, rows_of_a_block
 
@@ -96,16 +96,83 @@ def _gelu_tanh(out: Array, spare: Array, x: Array) -> None:
 
 def _gelu_tanh_vjp(out: Array, spare: Array, dy: Array, x: Array) -> None:
     r"""Write $\bar y s (1 + (1 - s) (u' x))$, where $s = \sigma(u)$ and $u' x = x (L + 3 C x^2) = 3u - 2Lx$."""
+    s, other = spare
     np.multiply(x, x, out)
     np.multiply(out, GELU_CUBIC, out)
     np.add(out, GELU_LINEAR, out)
     np.multiply(out, x, out)  # u
-    _sigmoid(spare, spare, out)
+    _sigmoid(s, s, out)
     np.multiply(out, 3, out)
-    np.subtract(out, x * (2 * GELU_LINEAR), out)
-    np.multiply(out, 1 - spare, out)
+    np.multiply(x, 2 * GELU_LINEAR, other)
+    np.subtract(out, other, out)
+    np.subtract(1, s, other)
+    np.multiply(out, other, out)
     np.add(out, 1, out)
-    np.multiply(out, spare, out)
+    np.multiply(out, s, out)
+    np.multiply(out, dy, out)
+
+
+# R(t) = Phi(-t) exp(t^2 / 2) is a quotient of polynomials, to 2e-7 up to t = 10, by iterated weights (C. L. Lawson).
+# The highest coefficient of the divisor is 1.
+_TAIL: Final = (0.39885377318541154, 2.8846880576300635, 8.910061995604922, 12.645298649033826)
+_TAIL_DIVISOR: Final = (7.223246020500743, 23.44512245173544, 37.99882200405826, 25.290602714761565)
+_TAIL_END: Final = 15
+"""From here on exp(-t^2 / 2) is 0 in float32."""
+_SIGN, _ONE = np.float32(-0.0).view(np.int32), np.float32(1).view(np.int32)
+"""The bits of numbers."""
+
+
+def _tail(ratio: Array, density: Array, t: Array, x: Array) -> None:
+    r"""Write $t = |x|$, up to an end, $e^{-t^2/2}$ and $R(t)$, with which $\Phi(-t) = R(t) e^{-t^2/2}$."""
+    multiply, add, spare = np.multiply, np.add, density
+    spare.fill(_TAIL_END)
+    np.absolute(x, t)
+    np.minimum(t, spare, out=t)
+    highest, *others = _TAIL
+    multiply(t, highest, ratio)
+    for c in others[:-1]:
+        add(ratio, c, ratio)
+        multiply(ratio, t, ratio)
+    add(ratio, others[-1], ratio)
+    lead, *others = _TAIL_DIVISOR
+    add(t, lead, spare)
+    for c in others:
+        multiply(spare, t, spare)
+        add(spare, c, spare)
+    np.divide(ratio, spare, ratio)
+    multiply(t, t, density)
+    multiply(density, -0.5, density)
+    np.exp(density, density)
+
+
+def _gelu(out: Array, spare: Array, x: Array) -> None:
+    r"""Write $\max(x, 0) - |x| \Phi(-|x|)$, in which nothing cancels."""
+    ratio, density = spare
+    _tail(ratio, density, out, x)
+    np.multiply(ratio, density, ratio)
+    np.multiply(ratio, out, ratio)
+    density.fill(0)
+    np.maximum(x, density, out=out)
+    np.subtract(out, ratio, out)
+
+
+def _gelu_vjp(out: Array, spare: Array, dy: Array, x: Array) -> None:
+    r"""Write $\bar y q$, or $\bar y (1 - q)$ where the sign of $x$ is plus: $q = (R(t) - t / \sqrt{2\pi}) e^{-t^2/2}$.
+
+    Numbers are taken as bits: the sign is the first, and a shift makes it all of them.
+    """
+    q, density = spare
+    _tail(q, density, out, x)
+    np.multiply(out, INVERSE_ROOT_TWO_PI, out)
+    np.subtract(q, out, q)
+    np.multiply(q, density, q)
+    signs, is_positive, bits = (a.view(np.int32) for a in (x, out, density))
+    np.bitwise_and(signs, _SIGN, bits)
+    np.bitwise_xor(bits, q.view(np.int32), bits)
+    np.right_shift(signs, 31, is_positive)
+    np.bitwise_invert(is_positive, is_positive)
+    np.bitwise_and(is_positive, _ONE, is_positive)
+    np.subtract(out, density, out)
     np.multiply(out, dy, out)
 
 
@@ -152,15 +219,22 @@ ROWWISE: Final[dict[str, Callable[..., None]]] = {
     "softmax": _softmax,
     "softmax_vjp": _softmax_vjp,
 }
-WHOLE: Final = ("gelu", "gelu_vjp")
-"""Functions of each element that are computed as they are written, but in blocks; special ones are, besides."""
+SINGLE: Final[dict[str, Callable[..., None]]] = {"gelu": _gelu, "gelu_vjp": _gelu_vjp}
+"""Functions of each element of float32; of float64 they are computed as they are written, but in blocks."""
+_TWO_SPARES: Final = (_gelu, _gelu_tanh_vjp, _gelu_vjp)
+"""Those that are given two spare arrays."""
 
 
-def _fits(x: Array, *others: Array) -> bool:
+def fits(x: Array, *others: Array) -> bool:
     """Whether arrays are of one shape and one type, and each is contiguous."""
     if x.dtype not in DTYPES or not x.flags.c_contiguous:
         return False
     return all(a.shape == x.shape and a.dtype == x.dtype and a.flags.c_contiguous for a in others)
+
+
+def scratch(work: Callable[..., object], like: Array) -> Array:
+    """Return the spare array of a function, of as many elements, or two of them."""
+    return np.empty((2, *like.shape) if work in _TWO_SPARES else like.shape, like.dtype)
 
 
 def _over(work: Callable[..., None], step: int, out: Array, operands: tuple[Array, ...]) -> None:
@@ -168,11 +242,12 @@ def _over(work: Callable[..., None], step: int, out: Array, operands: tuple[Arra
     rows, length = len(out), out[:1].size
 
     def run(start: int, stop: int) -> None:
-        spare = np.empty_like(out[: min(step, stop - start)])
+        spare = scratch(work, out[: min(step, stop - start)])
         for i in range(start, stop, step):
             block = slice(i, min(i + step, stop))
             target = out[block]
-            work(target, spare[: len(target)], *[a[block] for a in operands])
+            part = spare if len(target) == step else scratch(work, target)
+            work(target, part, *[a[block] for a in operands])
 
     over_blocks(run, rows, step, length)
 
@@ -186,11 +261,11 @@ def _elementwise(
     parts: int = 1,
 ) -> Any:
     x = operands[0]
-    if not _fits(*operands) or not (out is None or _fits(x, out)):
+    if not fits(*operands) or not (out is None or fits(x, out)):
         return _put(plain(*operands), out)
     result = np.empty(x.shape, x.dtype) if out is None else out
     if x.size <= rows_of_a_block(parts):  # one block, which needs no division of labour
-        work(result, np.empty(x.shape, x.dtype), *operands)
+        work(result, scratch(work, x), *operands)
         return result
     _over(work, rows_of_a_block(parts), result.reshape(-1), tuple([a.reshape(-1) for a in operands]))
     return result
@@ -205,7 +280,7 @@ def _rowwise(
     axis: Any = -1,
 ) -> Any:
     x = operands[0]
-    if x.size == 0 or axis not in (-1, x.ndim - 1) or not _fits(*operands) or not (out is None or _fits(x, out)):
+    if x.size == 0 or axis not in (-1, x.ndim - 1) or not fits(*operands) or not (out is None or fits(x, out)):
         return _put(plain(*operands, axis=axis), out)
     result = np.empty(x.shape, x.dtype) if out is None else out
     n = x.shape[-1]
@@ -239,8 +314,14 @@ def _write(name: str, out: Array, *operands: Array, **options: Any) -> None:
     device("cpu").kernels[name](*operands, out=out, **options)
 
 
-WRITERS: Final = {name: partial(_write, name) for name in (*ELEMENTWISE, *ROWWISE) if name != "relu"}
+WRITERS: Final = {name: partial(_write, name) for name in (*ELEMENTWISE, *ROWWISE, *SINGLE) if name != "relu"}
 """The functions that write into an array which is there already; a plan has the rectifier of its own."""
+
+
+def _single(work: Callable[..., None], plain: Callable[..., Any], /, *operands: Array, out: Array | None = None) -> Any:
+    if all(x.dtype == np.float32 for x in operands):
+        return _elementwise(work, plain, *operands, out=out)
+    return _put(_whole(plain, *operands), out)
 
 
 def _whole(plain: Callable[..., Any], /, *operands: Array) -> Any:
@@ -276,5 +357,6 @@ def overrides(kernels: Kernels) -> dict[str, Any]:
         "relu": partial(_relu_small, elementwise["relu"]),
         "relu_vjp": partial(_relu_vjp_small, elementwise["relu_vjp"]),
         **{name: partial(_rowwise, work, plain(name)) for name, work in ROWWISE.items()},
-        **{name: partial(_whole, plain(name)) for name in (*WHOLE, *_special())},
+        **{name: partial(_single, work, plain(name)) for name, work in SINGLE.items()},
+        **{name: partial(_whole, plain(name)) for name in _special()},
     }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
-from ._blocks import over_blocks
+from ._blocks import PARALLEL, over_blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,30 +49,99 @@ def adam_into(
     """Write new parameters and moments. These may take the places of the old ones, and the parameters that of the
     gradient, which otherwise stays as it is.
     """
-    multiply, add = np.multiply, np.add
+    numbers = _Numbers(gradient.dtype)
+    numbers.set(lr=lr, beta1=beta1, beta2=beta2, factor=factor, eps=eps, penalty=penalty, decay=decay)
+    vectors = (out, m_out, v_out, parameters, gradient, m, v)
 
     def work(begin: int, end: int) -> None:
-        first, second = np.empty((2, min(BLOCK, end - begin)), gradient.dtype)
-        for start in range(begin, end, BLOCK):
-            block = slice(start, min(start + BLOCK, end))
-            p, g, mean, variance = parameters[block], gradient[block], m_out[block], v_out[block]
-            x, y = first[: len(p)], second[: len(p)]
-            if penalty != 0:
-                g = add(g, multiply(p, penalty, y), y)
-            multiply(g, 1 - beta1, x)
-            multiply(m[block], beta1, mean)
-            add(mean, x, mean)
-            multiply(g, g, y)
-            multiply(y, 1 - beta2, y)
-            multiply(v[block], beta2, variance)
-            add(variance, y, variance)
-            np.sqrt(variance, x)
-            multiply(x, factor, x)
-            add(x, eps, x)
-            np.divide(mean, x, x)
-            if decay != 0:
-                add(x, multiply(p, decay, y), x)
-            multiply(x, -lr, x)
-            add(p, x, out[block])
+        for block in _blocks(vectors, begin, end):
+            _step(numbers, *block)
 
     over_blocks(work, len(gradient), SHARE, 1, weight=WEIGHT)
+
+
+class Adam:
+    """Adam on vectors that stay where they are, on one thread.
+
+    Parameters
+    ----------
+    vectors
+        Those of :func:`adam_into`.
+    known
+        Numbers that stay the same; the others are given in each step.
+    """
+
+    def __init__(self, *vectors: Vector, **known: float) -> None:
+        self._known = known
+        self._numbers = _Numbers(vectors[0].dtype)
+        self._blocks = _blocks(vectors, 0, len(vectors[0]))
+
+    def __call__(self, **numbers: float) -> None:
+        """Take a step."""
+        self._numbers.set(**self._known, **numbers)
+        for block in self._blocks:
+            _step(self._numbers, *block)
+
+
+def needs_one_thread(size: int) -> bool:
+    """Whether so many parameters are not worth threads."""
+    return size * WEIGHT < PARALLEL
+
+
+class _Numbers:
+    """The numbers of a step, as arrays: NumPy takes a microsecond to make one of a number of Python's."""
+
+    def __init__(self, dtype: Any) -> None:
+        self._values = np.empty(9, dtype)
+        places = [self._values[i : i + 1].reshape(()) for i in range(9)]
+        self.one_less_beta1, self.beta1, self.one_less_beta2, self.beta2, self.factor, self.eps, *places = places
+        self.step, self.penalty, self.decay = places
+        self.has_penalty = self.has_decay = False
+
+    def set(
+        self, *, lr: float, beta1: float, beta2: float, factor: float, eps: float, penalty: float, decay: float
+    ) -> None:
+        self._values[:] = (1 - beta1, beta1, 1 - beta2, beta2, factor, eps, -lr, penalty, decay)
+        self.has_penalty, self.has_decay = penalty != 0, decay != 0
+
+
+def _blocks(vectors: tuple[Vector, ...], begin: int, end: int) -> list[list[Vector]]:
+    """Return the parts of vectors in each block, and memory for what is in between."""
+    scratch = np.empty((2, min(BLOCK, end - begin)), vectors[0].dtype)
+    blocks: list[list[Vector]] = []
+    for start in range(begin, end, BLOCK):
+        stop = min(start + BLOCK, end)
+        blocks.append([*[vector[start:stop] for vector in vectors], *scratch[:, : stop - start]])
+    return blocks
+
+
+def _step(
+    n: _Numbers,
+    out: Vector,
+    m_out: Vector,
+    v_out: Vector,
+    parameters: Vector,
+    gradient: Vector,
+    m: Vector,
+    v: Vector,
+    x: Vector,
+    y: Vector,
+) -> None:
+    multiply, add = np.multiply, np.add
+    if n.has_penalty:
+        gradient = add(gradient, multiply(parameters, n.penalty, y), y)
+    multiply(gradient, n.one_less_beta1, x)
+    multiply(m, n.beta1, m_out)
+    add(m_out, x, m_out)
+    multiply(gradient, gradient, x)
+    multiply(x, n.one_less_beta2, x)
+    multiply(v, n.beta2, v_out)
+    add(v_out, x, v_out)
+    np.sqrt(v_out, x)
+    multiply(x, n.factor, x)
+    add(x, n.eps, x)
+    np.divide(m_out, x, x)
+    if n.has_decay:
+        add(x, multiply(parameters, n.decay, y), x)
+    multiply(x, n.step, x)
+    add(parameters, x, out)

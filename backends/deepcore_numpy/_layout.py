@@ -9,6 +9,7 @@ import numpy as np
 
 from deepcore._backend import numpy_dtypes
 from deepcore._dtype import float32, float64
+from deepcore.graph.trace import NOTHING
 
 from ._results import ALIGNMENT, LARGE, Results
 from ._writers import OVERWRITTEN, REDUCTIONS, UFUNCS, WRITERS
@@ -78,9 +79,9 @@ class Layout:
 
     def is_given(self, value: Value) -> bool:
         """Whether an output is where the caller may have it."""
-        return self._root(value) in self.results
+        return self.root(value) in self.results
 
-    def _root(self, value: Value) -> Value:
+    def root(self, value: Value) -> Value:
         """Return the value that this one is a view of, through any number of views."""
         call = self._makers.get(value)
         while call is not None and self.is_view(call):
@@ -90,7 +91,7 @@ class Layout:
 
     def _is_written(self, call: Call) -> bool:
         """Whether an operation can write its results where they are wanted."""
-        if call.operation not in _WRITTEN or not all(value.size for value in call.results):
+        if call.operation not in _WRITTEN or not all(value.size and value is not NOTHING for value in call.results):
             return False
         if call.operation in UFUNCS or call.operation == "matmul":
             return not call.parameters
@@ -102,14 +103,14 @@ class Layout:
 
     def _last_reads(self) -> dict[Value, int]:
         """Return the position of the last call that reads a value, or what may be a view of it."""
-        found = {self._root(value): len(self.program.calls) for value in self.program.outputs}
+        found = {self.root(value): len(self.program.calls) for value in self.program.outputs}
         for i in range(len(self.program.calls) - 1, -1, -1):
             call = self.program.calls[i]
             if self.is_view(call):
                 continue
             until = i if self._is_written(call) else max([i, *(found.get(value, i) for value in call.results)])
             for value in call.operands():
-                root = self._root(value)
+                root = self.root(value)
                 found[root] = max(found.get(root, until), until)
         return found
 
@@ -125,7 +126,7 @@ class Layout:
             for value in call.arguments[0]:
                 place = whole[start : start + value.size]
                 start += value.size
-                root = self._root(value)
+                root = self.root(value)
                 maker = self._makers.get(root)
                 free = maker is not None and self._is_written(maker) and root not in self._homes
                 if free and root.size == value.size:
@@ -145,7 +146,7 @@ class Layout:
 
     def _may_overwrite(self, call: Call, result: Value, operand: Value) -> bool:
         """Whether a call may write a result over an operand, of which it reads no other view."""
-        if any(x is not operand and self._root(x) is operand for x in call.operands()):
+        if any(x is not operand and self.root(x) is operand for x in call.operands()):
             return False
         return self._writes_over(call, result, operand)
 
@@ -160,11 +161,11 @@ class Layout:
     def _given(self, kept: dict[int, int]) -> set[Value]:
         """Return the large values of which exactly one output is all, and no state."""
         outputs = self.program.outputs
-        uses = Counter(map(self._root, outputs))
+        uses = Counter(map(self.root, outputs))
         return {
             root
             for o, value in enumerate(outputs)
-            if uses[root := self._root(value)] == 1 and o not in kept and value.nbytes == root.nbytes >= LARGE
+            if uses[root := self.root(value)] == 1 and o not in kept and value.nbytes == root.nbytes >= LARGE
         }
 
     def _place_rest(self, given: set[Value]) -> None:
@@ -182,7 +183,7 @@ class Layout:
                         self.results[value] = Results(value.shape, _dtype(value))
                     else:
                         self.arrays[value] = self._pooled(call, value, pool)
-            for value in (*map(self._root, call.operands()), *call.results):
+            for value in (*map(self.root, call.operands()), *call.results):
                 if self._last.get(value, i) <= i:
                     pool.release(value)
 
@@ -226,8 +227,8 @@ class Layout:
             value = self.program.outputs[o]
             array = self.arrays.get(value)
             unread = self.program.inputs[i] not in self._last
-            if array is not None and unread and self._root(value) in self._homes:
-                homes[i] = array
+            if array is not None and unread and self.root(value) in self._homes:
+                homes[i] = self.arrays[self.program.inputs[i]] = array
             self.outputs[o] = homes[i]
         self.state = [(i, homes[i]) for i, _ in self.state if self.program.inputs[i] in self._last]
 

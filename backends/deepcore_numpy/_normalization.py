@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import numpy as np
 
 from deepcore._backend import composites
+from deepcore._device import device
 
 from ._blocks import over_blocks, rows_of_a_block
 
@@ -89,10 +90,41 @@ def _standardise(x: Array, into: Array, ones: Array, eps: float, *, centred: boo
     return x, np.divide(1, square, square)[:, None]
 
 
-def _forward(x: Array, weight: Array | None, bias: Array | None, axes: int, eps: float, *, centred: bool) -> Array:
+def layer_norm_into(
+    out: Array, x: Array, weight: Array | None = None, bias: Array | None = None, *, axes: int = 1, eps: float = 1e-5
+) -> None:
+    """Write the normalised rows."""
+    if _fits(x, axes, weight, bias) and out.flags.c_contiguous:
+        _forward(x, weight, bias, axes, eps, centred=True, result=out)
+    else:
+        np.copyto(out, device("cpu").kernels.layer_norm(x, weight, bias, axes=axes, eps=eps))
+
+
+def layer_norm_vjp_into(dx: Array, dweight: Array, dbias: Array, /, *operands: Any, axes: int, eps: float) -> None:
+    """Write the cotangents of a layer norm's operands."""
+    dy, x, weight, bias = operands
+    if _fits(x, axes, weight, bias) and dy.dtype == x.dtype and dx.flags.c_contiguous:
+        found: Any = _backward(dy, x, weight, axes, eps, centred=True, with_bias=True, result=dx)[1:]
+    else:
+        first, *found = device("cpu").kernels.layer_norm_vjp(dy, x, weight, bias, axes=axes, eps=eps)
+        np.copyto(dx, first)
+    for place, value in zip((dweight, dbias), found, strict=True):
+        np.copyto(place, value)
+
+
+def _forward(
+    x: Array,
+    weight: Array | None,
+    bias: Array | None,
+    axes: int,
+    eps: float,
+    *,
+    centred: bool,
+    result: Array | None = None,
+) -> Array:
     n = math.prod(x.shape[-axes:])
     rows = x.reshape(-1, n)
-    result = np.empty(x.shape, x.dtype)
+    result = np.empty(x.shape, x.dtype) if result is None else result
     y, w, b = result.reshape(-1, n), _row(weight), _row(bias)
     ones = np.ones(n, x.dtype)
     step = rows_of_a_block(n)
@@ -113,16 +145,25 @@ def _forward(x: Array, weight: Array | None, bias: Array | None, axes: int, eps:
 
 
 def _backward(
-    dy: Array, x: Array, weight: Array | None, axes: int, eps: float, *, centred: bool, with_bias: bool
+    dy: Array,
+    x: Array,
+    weight: Array | None,
+    axes: int,
+    eps: float,
+    *,
+    centred: bool,
+    with_bias: bool,
+    result: Array | None = None,
 ) -> tuple[Array, Array | None, Array | None]:
     r"""Return the cotangents of the rows, of the weight and of the bias.
 
-    With $c = x - \mu$, $r = 1 / \sqrt{\sigma^2 + \varepsilon}$ and $p = \bar y c$, the sums are matrix products:
-    $\bar w = r^\top p$, $\langle g \hat x \rangle = r\,p w / n$, $\langle g \rangle = \bar y w / n$.
+    With $c = x - \mu$, $r = 1 / \sqrt{\sigma^2 + \varepsilon}$ and $p = \bar y c r$, $\bar w = \sum p$,
+    $\langle g \hat x \rangle = p w / n$ and $\langle g \rangle = \bar y w / n$. None of the sums is left to BLAS,
+    whose threads would be in the way of these.
     """
     n = math.prod(x.shape[-axes:])
     rows, dy_rows, w = x.reshape(-1, n), dy.reshape(-1, n), _row(weight)
-    result = np.empty(x.shape, x.dtype)
+    result = np.empty(x.shape, x.dtype) if result is None else result
     dx = result.reshape(-1, n)
     step = rows_of_a_block(n)
     blocks = -(-len(rows) // step)
@@ -138,15 +179,16 @@ def _backward(
             c, p = c_scratch[: len(d)], p_scratch[: len(d)]
             without_mean, inverse = _standardise(rows[block], c, ones, eps, centred=centred)
             np.multiply(d, without_mean, p)
+            np.multiply(p, inverse, p)
             if with_bias:
-                np.matmul(np.ones(len(d), x.dtype), d, dbias[i // step])
+                np.add.reduce(d, 0, None, dbias[i // step])
             if w is None:
                 np.multiply(d, inverse, out)
             else:
-                np.matmul(inverse[:, 0], p, dweight[i // step])
+                np.add.reduce(p, 0, None, dweight[i // step])
                 np.multiply(d, w, out)
                 np.multiply(out, inverse, out)
-            slope = (np.vecdot(p, along) / n)[:, None] * inverse**3
+            slope = (np.vecdot(p, along) / n)[:, None] * inverse**2
             np.multiply(without_mean, slope, c)
             if centred:
                 np.add(c, (np.vecdot(d, along) / n)[:, None] * inverse, c)

@@ -14,21 +14,27 @@ from functools import partial
 from itertools import pairwise
 from statistics import median
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from deepcore._tracing import Number
 from deepcore.graph.replay import Source
 from deepcore.graph.roofline import timed
 
 from ._blocks import PARALLEL, over_elements
+from ._chain import Chain, chains
 from ._layout import Layout
+from ._prepared import prepared
 from ._writers import REDUCTIONS, UFUNCS, WRITERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from deepcore.graph.program import Call, Program, Value
+
+_OPTIONS: Final = (("axis", None), ("keepdims", False))
+"""The parameters of reductions."""
 
 
 class Executor:
@@ -62,6 +68,22 @@ class Executor:
         homes = [*self.layout.outputs.values(), *(home for _, home in self.layout.state)]
         memory = {id(home.base): home.base for home in homes if home.base is not None}
         self.kept = [*homes, *memory.values()]
+
+    @property
+    def homes(self) -> dict[int, Any]:
+        """The arrays in which state is kept, by the positions of the outputs that it is."""
+        return self.layout.outputs
+
+    def filled(self, i: int, value: Any) -> Any:
+        """Return the array in which some state is kept, with a value in it."""
+        home = self.layout.outputs[i]
+        np.copyto(home, value)
+        return home
+
+    def stand_in(self, i: int) -> Any:
+        """Return an array that looks like the one in which some state is kept, and takes no memory."""
+        home = self.layout.outputs[i]
+        return np.broadcast_to(np.zeros((), home.dtype), home.shape)
 
     def __call__(self, inputs: Sequence[Any]) -> Sequence[Any]:
         """Run the program: state comes back in the arrays in which it is kept, results in new ones."""
@@ -144,11 +166,30 @@ class Executor:
             Whether parts that could be one are wanted by themselves.
         """
         layout = self.layout
-        return [
-            ([call], partial(write, source, call, layout))
+        computed = [
+            call
             for call in self.program.calls
             if not all(value in layout.arrays and layout.is_view(call) for value in call.results)
         ]
+        found = chains(replace(self.program, calls=computed), layout.arrays, layout.results)
+        return [
+            (calls, partial(write, source, calls[0], layout))
+            if len(calls) == 1
+            else (calls, partial(_write_chain, source, calls, self._kept(calls)))
+            for calls in found
+        ]
+
+    def _kept(self, chain: Sequence[Call]) -> set[Value]:
+        """Return the results of a chain that are read by other calls, or by whoever called."""
+        inside = set(map(id, chain))
+        read = {self.layout.root(x) for x in self.program.outputs}
+        read |= {self.layout.root(x) for call in self.program.calls if id(call) not in inside for x in call.operands()}
+        return {x for call in chain for x in call.results if x in read}
+
+
+def _write_chain(source: Source, calls: Sequence[Call], kept: set[Value]) -> None:
+    chain = Chain(calls, kept)
+    source.lines.append(f"{source.constant(chain, 'k')}({', '.join(map(source.text, chain.given))})")
 
 
 def write(source: Source, call: Call, layout: Layout) -> None:
@@ -159,7 +200,12 @@ def write(source: Source, call: Call, layout: Layout) -> None:
     targets = ", ".join(map(source.text, call.results))
     arguments = ", ".join(map(source.text, call.arguments))
     name = call.operation
-    if name == "concat":
+    ready = prepared(call, layout.arrays)
+    if ready is not None:
+        function, given = ready
+        numbers = [f"{key}={source.text(x)}" for key, x in call.parameters.items() if isinstance(x, Number)]
+        source.lines.append(f"{source.constant(function, 'k')}({', '.join([*map(source.text, given), *numbers])})")
+    elif name == "concat":
         _concatenate(source, call, layout)
     elif name in UFUNCS and call.results[0].size >= PARALLEL:
         several = partial(over_elements, UFUNCS[name])
@@ -170,8 +216,9 @@ def write(source: Source, call: Call, layout: Layout) -> None:
     elif name == "matmul":
         source.lines.append(f"{source.constant(np.matmul, 'k')}({arguments}, {targets})")
     elif name in REDUCTIONS:
-        options = "".join(f", {key}={source.text(x)}" for key, x in ({"axis": None} | call.parameters).items())
-        source.lines.append(f"{source.constant(REDUCTIONS[name], 'k')}({arguments}{options}, out={targets})")
+        axis, keepdims = (source.text(call.parameters.get(key, default)) for key, default in _OPTIONS)
+        reduction = source.constant(REDUCTIONS[name], "k")
+        source.lines.append(f"{reduction}({arguments}, {axis}, None, {targets}, {keepdims})")
     else:
         options = "".join(f", {key}={source.text(x)}" for key, x in call.parameters.items())
         source.lines.append(f"{source.constant(WRITERS[name], 'k')}({targets}, {arguments}{options})")

@@ -12,6 +12,8 @@ import numpy as np
 
 from . import _activation
 from ._adam import adam_into
+from ._cross_entropy import loss_into, loss_vjp_into
+from ._normalization import layer_norm_into, layer_norm_vjp_into
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,9 +96,13 @@ def mean(out: Any, x: Any, *, axis: Any = None, keepdims: bool = False) -> None:
 
 WRITERS: Final[dict[str, Callable[..., None]]] = {
     "astype": astype,
+    "layer_norm": layer_norm_into,
+    "layer_norm_vjp": layer_norm_vjp_into,
     "linear": linear,
     "mean": mean,
     "relu": relu,
+    "softmax_cross_entropy": loss_into,
+    "softmax_cross_entropy_vjp": loss_vjp_into,
     "optim.adam": adam_into,
     **_activation.WRITERS,
 }

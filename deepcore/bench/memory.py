@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+
+from ..graph._memory import give_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,9 +72,7 @@ def peak_resident() -> int | None:
 def _settled() -> int | None:
     """Return how much memory the process has, after what it does not need was given back."""
     gc.collect()
-    if sys.platform == "linux":
-        with suppress(AttributeError, OSError):  # the C library is another one than glibc
-            ctypes.CDLL(None).malloc_trim(0)
+    give_back()
     return _status("VmRSS")
 
 

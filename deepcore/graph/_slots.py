@@ -115,6 +115,30 @@ class AttributeSlot(Slot):
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class FixedSlot(Slot):
+    """An attribute that programs are made for: they are right as long as it is the same object."""
+
+    owner: Any
+    name: str
+    value: Any
+
+    @property
+    def place(self) -> tuple[Any, ...]:
+        return (id(self.owner), self.name, id(self.value))
+
+    @property
+    def source(self) -> tuple[str, dict[str, Any]]:
+        same = f"{{owner}}.{self.name} is {{value}}"
+        return f"(None if {same} else {{owner}})", {"owner": self.owner, "value": self.value}
+
+    def get(self) -> None:
+        return None
+
+    def put(self, value: None) -> None:
+        """Leave it as it is."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class ItemSlot(Slot):
     """An item of a list or a dictionary: an array or a number."""
 

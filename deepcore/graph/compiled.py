@@ -13,6 +13,7 @@ from .._tensor import Tensor
 from .._tracing import current
 from ..ops.creation import asarray
 from ..tree import itself, tree_map
+from ._memory import give_back
 from ._turns import Turn, recording_turn
 from .explanation import explained
 from .plan import Result
@@ -171,9 +172,12 @@ class Compiled(Generic[P, R]):
 
     def _run(self, call: _Call, plan: Plan) -> Any:
         state = call.state
-        again = call.arrays is not None and plan is self._last
-        plan.secure(again=again)
-        arrays = state.arrays() if call.arrays is None else call.arrays
+        arrays = call.arrays or []
+        again = call.arrays is not None and plan is self._last and plan.is_untouched()
+        if not again:
+            arrays.clear()  # or they would be held by this list
+            plan.secure()
+            arrays += state.arrays()
         result, moved = plan(arrays, [x._data for x in call.arguments], call.device)
         if moved or not again:
             state.leave()
@@ -206,6 +210,9 @@ class Compiled(Generic[P, R]):
         del recording
         state.slots.clear()  # they may be the last that hold what an optimizer has given up
         check_released(alive)
+        if plan is not None:
+            plan.take_over()
+        give_back()
         if plan is not None:
             self.plans.setdefault(call.key, []).append(plan)
         return result

@@ -129,7 +129,7 @@ def expanded(program: Program, *, keep: Container[str] | Callable[[Call], bool] 
     """Return a program in which calls of deepcore's own operations are the calls that these are made of.
 
     A composite has a body in terms of the standard. It is recorded on arrays of the shapes of the call, with values of
-    no meaning, which costs the time and the memory of one run. What a body makes of constants alone is a constant.
+    no meaning. What a body makes of constants alone is a constant.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ class _Expansion:
     def _body(self, call: Call) -> tuple[list[Call], list[Value]]:
         """Return the calls that a call is made of, and their results."""
         device = self.program.device
-        trace = Trace(device)
+        trace = Trace(device, of_shapes=True)
         wrapped: dict[Value, Any] = {}
         outside: dict[Value, Value] = {}
 
@@ -216,7 +216,7 @@ class _Expansion:
             if x in self.constants:
                 return self.constants[x]
             if x not in wrapped:
-                wrapped[x] = trace.input(self._array(x))
+                wrapped[x] = trace.input(trace.stand_in(x.shape, self._array(x)))
                 outside[trace.program.inputs[-1]] = x
             return wrapped[x]
 
@@ -241,8 +241,8 @@ class _Expansion:
         return inside, [renamed(x) for x in results]
 
     def _array(self, value: Value) -> Raw:
-        """Return an array of the shape of a value: halves, at which most functions are defined, and zeros to count."""
+        """Return an element like those of a value: a half, at which most functions are defined, or a zero to count."""
         device = self.program.device
         fill: Any = 0.5 if value.dtype.is_inexact else 0
         dtype = device.backend.raw_dtype(value.dtype)
-        return device.kernels.full(value.shape, fill, dtype=dtype, device=device.raw)
+        return device.kernels.full((1,) * len(value.shape), fill, dtype=dtype, device=device.raw)

@@ -71,24 +71,43 @@ class Plan:
             self._holds = holding(self.program, self.guards)
         return self._holds()
 
-    def secure(self, *, again: bool) -> None:
-        """See to it that nobody holds the arrays that the next run writes to.
+    def is_untouched(self) -> bool:
+        """Whether nobody has begun to hold, or replaced, the arrays of the state since this plan wrote them."""
+        return list(map(getrefcount, self._watched)) == self._counts
 
-        Parameters
-        ----------
-        again
-            Whether the state is in these arrays, because this plan was the last to write it.
-        """
-        if not getattr(self.run, "writes_in_place", False):
-            return
-        if again:
-            held = list(map(getrefcount, self._watched)) != self._counts
-        else:
-            held = list(map(getrefcount, self.run.kept)) != self._idle
-        if held:
+    def secure(self) -> None:
+        """See to it that nobody holds the arrays that the next run writes to."""
+        if getattr(self.run, "writes_in_place", False):
             self._watched = []
-            self.run.move()
-            self._idle = list(map(getrefcount, self.run.kept))
+            if self._is_held():
+                self.run.move()
+                self._idle = list(map(getrefcount, self.run.kept))
+
+    def take_over(self) -> None:
+        """Bring the state into the arrays of this plan, one after the other, so that it is nowhere twice."""
+        if getattr(self.run, "writes_in_place", False):
+            for i, _ in self.program.updates:
+                slot = self.written[i]
+                slot.put(self.run.filled(i, slot.get()))
+
+    def _is_held(self) -> bool:
+        """Whether anybody but the state holds the arrays that the next run writes to.
+
+        The state itself holds them, where this plan was the last to write it. So it is given others for the while.
+        """
+        places = [i for i, _ in self.program.updates]
+        others = [self._set_aside(i) for i in places]
+        held = list(map(getrefcount, self.run.kept)) != self._idle
+        for i, (is_home, other) in zip(places, others, strict=True):
+            self.written[i].put(self.run.homes[i] if is_home else other)
+        return held
+
+    def _set_aside(self, i: int) -> tuple[bool, Any]:
+        """Give a slot an array that takes no memory, and return whether it had that of this plan, or which other."""
+        slot, home = self.written[i], self.run.homes[i]
+        value = slot.get()
+        slot.put(self.run.stand_in(i))
+        return (True, None) if value is home else (False, value)
 
     def __call__(self, state: Sequence[Raw], arguments: Sequence[Raw], device: Device) -> tuple[Any, bool]:
         """Run the program, and do what the function did besides.

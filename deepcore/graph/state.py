@@ -21,7 +21,7 @@ from .._tensor import Tensor
 from ._slots import GradientSlot, TensorSlot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from .._device import Device
     from ._slots import Slot
@@ -67,6 +67,7 @@ class State:
         self._tensors: dict[int, tuple[Tensor, str]] = {}
         self._held: set[int] = set()  # tensors whose arrays belong to another slot
         self._edges: list[tuple[Any, Any, Any]] = []  # what leads to what: a container, a key and an object in it
+        self._sized: dict[int, Any] = {}  # the lists and dictionaries among the containers, and empty ones
         self._left: list[Callable[[], Any]] = []  # what gives that which was in each slot
         self._compare: Callable[[], list[Any] | None] | None = None
         for root in roots:
@@ -101,11 +102,15 @@ class State:
                 self._held.update(map(id, getattr(slot, "holds", ())))
         elif hasattr(x, "training"):
             self.modes.append(x)
+        if isinstance(x, (list, dict)) and not x:
+            self._sized[id(x)] = x
         for container, key, child in _inside(x):
             if isinstance(child, _ATOMS):
                 continue
             if container is not None:
                 self._edges.append((container, key, child))
+                if isinstance(container, (list, dict)) and not isinstance(x, FunctionType):
+                    self._sized[id(container)] = container
             part = "" if isinstance(x, FunctionType) else str(key)
             self._find(child, f"{name}.{part}" if name and part else name or part)
 
@@ -119,7 +124,8 @@ class State:
         """Remember the state as it is now, and hold none of it: who holds an array can be told by its references."""
         self._left[:] = [_remembered(slot.get()) for slot in self.slots]
         if self._compare is None:
-            self._compare = _comparison(self._edges, self.slots, self._left)
+            tensors = [tensor for tensor, _ in self._tensors.values()]
+            self._compare = _comparison(self._edges, list(self._sized.values()), tensors, self.slots, self._left)
 
     def as_left(self) -> list[Any] | None:
         """Return the arrays, if everything is as it was remembered: what leads to the state, and the arrays in it."""
@@ -158,7 +164,11 @@ def _remembered(x: Any) -> Callable[[], Any]:
 
 
 def _comparison(
-    edges: list[tuple[Any, Any, Any]], slots: list[Slot], left: list[Callable[[], Any]]
+    edges: Sequence[tuple[Any, Any, Any]],
+    sized: Sequence[Any],
+    tensors: Sequence[Tensor],
+    slots: Sequence[Slot],
+    left: list[Callable[[], Any]],
 ) -> Callable[[], list[Any] | None]:
     """Return a function that gives the arrays in the slots, if nothing has changed, and otherwise None.
 
@@ -168,6 +178,10 @@ def _comparison(
     ----------
     edges
         What leads to the state: each container still has to hold what it held, under the same key.
+    sized
+        Containers that still have to hold as many things.
+    tensors
+        The tensors in it: those that require gradients still have to, and the others not.
     slots
         The places.
     left
@@ -176,15 +190,17 @@ def _comparison(
     names: dict[str, Any] = {
         "left": left,
         "numbers": (int, float),
-        "changed": (LookupError, ValueError, AttributeError),
+        "changes": (LookupError, ValueError, AttributeError),
     }
     tests: list[str] = []
     for i, (container, key, child) in enumerate(edges):
         names |= {f"c{i}": container, f"k{i}": key, f"x{i}": child}
         found = f"c{i}.cell_contents" if isinstance(container, CellType) else f"c{i}[k{i}]"
         tests.append(f"{found} is x{i}")
-    lists = {id(container): container for container, _, _ in edges if isinstance(container, list)}
-    for i, container in enumerate(lists.values()):
+    for i, tensor in enumerate(tensors):
+        names[f"t{i}"] = tensor
+        tests.append(f"t{i}._node is {'None' if tensor._node is None else 'not None'}")
+    for i, container in enumerate(sized):
         names[f"l{i}"] = container
         tests.append(f"len(l{i}) == {len(container)}")
     lines = [f"if not ({' and '.join(tests) or 'True'}): return None"]

@@ -18,10 +18,12 @@ from .._backend import EXTENSIONS, Extension, Kernels
 from .._dtype import DTYPES, as_dtype, bool_
 from .._errors import CompileError, DTypeError
 from .._tracing import Number, current, recomputation, value_of
-from .program import Call, Draw, Program, Value, leaves_of
+from ..ops.manipulation import broadcast_shapes
+from .group import ELEMENTWISE, VIEWS
+from .program import Call, Draw, Program, Value, leaves_of, mapped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
     from types import FrameType
 
     from .._device import Device
@@ -53,6 +55,9 @@ _COMPARISONS: Final = {
 }
 _DATA_DEPENDENT: Final = frozenset({"nonzero", "unique_all", "unique_counts", "unique_inverse", "unique_values"})
 """Operations whose results have shapes that depend on values."""
+
+_OVERWRITING: Final = {"optim.adam": (2, 3)}
+"""The operands, by position, that operations may write to."""
 
 NOTHING: Final = Value((), bool_)
 """What stands for results that an operation leaves out."""
@@ -199,15 +204,24 @@ class Trace:
         The ids of the wrapped arrays that somebody still holds.
     layers
         What layers are called, by their ids: calls in their ``forward`` are said to be part of them.
+
+    Parameters
+    ----------
+    device
+        Where it computes.
+    of_shapes
+        Whether only shapes and data types count: results are then forgotten, and arrays that look like them take
+        hardly any memory.
     """
 
-    def __init__(self, device: Device) -> None:
+    def __init__(self, device: Device, *, of_shapes: bool = False) -> None:
         self.program = Program(device)
         self.device = device
         self.thread = get_ident()
         self.alive: set[int] = set()
         self.guards: list[Number] = []
         self.layers: dict[int, str] = {}
+        self._of_shapes = of_shapes
         self._real = device.kernels
         self.kernels = TracingKernels(self._real, self)
         self._constants: dict[int, tuple[Raw, Value]] = {}
@@ -258,7 +272,8 @@ class Trace:
         if name in _DATA_DEPENDENT or (name == "getitem" and _is_mask(parameters.get("key"))):
             msg = f"{name}: the shape of the result depends on values{_user_line()}; use deepcore.where(...)"
             raise CompileError(msg)
-        result = real(*_plain(args), **_plain(kwargs))
+        plain = [self._own(x) if i in _OVERWRITING.get(name, ()) else _plain(x) for i, x in enumerate(args)]
+        result = self._computed(name, real, plain, _plain(kwargs))
         several = isinstance(result, (tuple, list))
         arrays: list[Any] = list(result) if several else [result]
         if not arrays or not all(x is None or _is_array(x) for x in arrays):
@@ -271,6 +286,29 @@ class Trace:
             return wrapped[0]
         form: Any = type(result)
         return form(*wrapped) if hasattr(form, "_fields") else form(wrapped)
+
+    def _own(self, x: Any) -> Raw:
+        """Return an array that may be written to. Those of the state are put back if the recording fails."""
+        value = self.value(x)
+        is_new = any(value in call.results and call.operation not in VIEWS for call in self.program.calls)
+        return _plain(x) if is_new else self._real["asarray"](_plain(x), copy=True)
+
+    def _computed(self, name: str, real: Kernel, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """Return what a kernel gives, or what looks like it."""
+        if not self._of_shapes:
+            return real(*args, **kwargs)
+        if name not in ELEMENTWISE:
+            result = real(*args, **kwargs)
+            return mapped(result, lambda x: self.stand_in(tuple(x.shape), x) if _is_array(x) else x)
+        arrays = [x for x in (*args, *kwargs.values()) if _is_array(x)]
+        shape = broadcast_shapes(*[tuple(x.shape) for x in arrays])
+        args, kwargs = mapped((args, kwargs), lambda x: x[(slice(0, 1),) * x.ndim] if _is_array(x) else x)
+        return self.stand_in(shape, real(*args, **kwargs))
+
+    def stand_in(self, shape: Shape, x: Raw) -> Raw:
+        """Return an array of a shape that has the first element of another everywhere, or that one if it has none."""
+        first = x[(slice(0, 1),) * x.ndim]
+        return self._real["broadcast_to"](first, shape)
 
     def _layer(self) -> str:
         """Return what the innermost layer is called whose ``forward`` is running."""

@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from .. import ops
+from .._dtype import int64
 from .._errors import ConfigError, DataError, ShapeError
 from .._primitive import Sample
 from .._record import composite
+from .._tracing import is_tracing
 from ._loss import Loss
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from .._dtype import DType
     from .._tensor import Tensor
     from .._typing import Array, Namespace
 
@@ -105,7 +106,7 @@ class CTC(Loss):
     Raises
     ------
     DataError
-        If a label is not a class, or is the blank, or a length is out of range.
+        If a label is not a class, or is the blank, or a length is out of range. A compiled function does not look.
 
     Notes
     -----
@@ -152,79 +153,90 @@ class CTC(Loss):
                 f"got {prediction.shape} and {target.shape}"
             )
             raise ShapeError(msg)
-        n, T, _ = prediction.shape
-        labels = target.numpy()
-        times = self._lengths(input_lengths, n, T, 1, "input_lengths")
-        counts = self._lengths(target_lengths, n, labels.shape[1], 0, "target_lengths")
-        labels = self._checked(labels, counts, prediction.shape[-1])
-        states, skips = self._states(labels)
+        _, T, classes = prediction.shape
+        S = target.shape[1]
+        times = self._lengths(input_lengths, prediction, T, 1, "input_lengths")
+        counts = self._lengths(target_lengths, prediction, S, 0, "target_lengths")
+        labels = self._checked(_whole(target, prediction), counts, classes)
+        states, skips = self._states(labels, prediction.dtype)
         logs = ops.log_softmax(prediction) if self.from_logits else ops.maximum(prediction, IMPOSSIBLE)
-        alphas = ctc_forward(*self._of_states(logs, states, skips, times))
+        if input_lengths is not None:  # what is padding may be anything, also NaN
+            inside = ops.arange(T, dtype=int64, device=logs.device) < times[:, None]
+            logs = ops.where(inside[:, :, None], logs, 0.0)
+        of_states, start = self._of_states(logs, states)
+        alphas = ctc_forward(of_states, start, skips)
         losses = -self._at_the_end(alphas, times, counts)
-        repeats = ((labels[:, 1:] == labels[:, :-1]) & (np.arange(1, labels.shape[1]) < counts[:, None])).sum(axis=1)
-        too_long = times < counts + repeats
-        if too_long.any():
-            cost = 0.0 if self.zero_infinity else float("inf")
-            losses = ops.where(ops.asarray(too_long, device=losses.device), cost, losses)
+        needed = counts
+        if S > 1:
+            repeats = (labels[:, 1:] == labels[:, :-1]) & (_positions(labels)[1:] < counts[:, None])
+            needed = counts + ops.sum(ops.astype(repeats, int64), axis=1)
+        losses = ops.where(times < needed, 0.0 if self.zero_infinity else float("inf"), losses)
         if self.reduction == "mean":
-            losses = losses / ops.asarray(np.maximum(counts, 1), dtype=losses.dtype, device=losses.device)
+            losses = losses / ops.astype(ops.maximum(counts, 1), losses.dtype)
         return self.reduced(losses, weight)
 
-    def _lengths(self, given: Tensor | None, n: int, longest: int, least: int, name: str) -> NDArray[np.int64]:
+    def _lengths(self, given: Tensor | None, prediction: Tensor, longest: int, least: int, name: str) -> Tensor:
+        n = len(prediction)
         if given is None:
-            return np.full(n, longest, np.int64)
-        lengths = given.numpy()
-        if lengths.shape != (n,) or lengths.dtype.kind not in "iu":
+            return ops.full((n,), longest, dtype=int64, device=prediction.device)
+        if given.shape != (n,) or not given.dtype.is_kind("integral"):
             msg = f"CTC: {name} are whole numbers of shape ({n},), got {given.dtype} {given.shape}"
             raise ShapeError(msg)
-        if lengths.min() < least or lengths.max() > longest:
-            found = f"from {lengths.min()} to {lengths.max()}"
-            msg = f"CTC: {name} are {found}, but must be from {least} to {longest}"
-            raise DataError(msg)
-        return lengths.astype(np.int64)
+        if not is_tracing():
+            lengths = given.numpy()
+            if lengths.min() < least or lengths.max() > longest:
+                found = f"from {lengths.min()} to {lengths.max()}"
+                msg = f"CTC: {name} are {found}, but must be from {least} to {longest}"
+                raise DataError(msg)
+        return _whole(given, prediction)
 
-    def _checked(self, labels: NDArray[Any], counts: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    def _checked(self, labels: Tensor, counts: Tensor, classes: int) -> Tensor:
         """Return the labels, with blanks for what is padding."""
-        padding = np.arange(labels.shape[1]) >= counts[:, None]
-        wrong = ~padding & ((labels < 0) | (labels >= classes) | (labels == self.blank))
-        if wrong.any() or self.blank >= classes:
-            found = labels[wrong][0] if wrong.any() else f"blank {self.blank}"
-            known = f"the {classes} classes from 0 to {classes - 1} without the blank {self.blank}"
-            msg = f"CTC: label {found} is not one of {known}"
-            raise DataError(msg)
-        return np.where(padding, self.blank, labels).astype(np.int64)
+        padding = _positions(labels) >= counts[:, None]
+        if not is_tracing():
+            known = labels.numpy()
+            wrong = ~padding.numpy() & ((known < 0) | (known >= classes) | (known == self.blank))
+            if wrong.any() or self.blank >= classes:
+                found = known[wrong][0] if wrong.any() else f"blank {self.blank}"
+                range_ = f"the {classes} classes from 0 to {classes - 1} without the blank {self.blank}"
+                msg = f"CTC: label {found} is not one of {range_}"
+                raise DataError(msg)
+        return ops.where(padding, self.blank, labels)
 
-    def _states(self, labels: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def _states(self, labels: Tensor, dtype: DType) -> tuple[Tensor, Tensor]:
         """Return the classes of the states, and what skipping a state costs: nothing, or all."""
-        states = np.full((len(labels), 2 * labels.shape[1] + 1), self.blank)
-        states[:, 1::2] = labels
-        may_skip = np.zeros(states.shape, dtype=bool)
-        may_skip[:, 2:] = (states[:, 2:] != self.blank) & (states[:, 2:] != states[:, :-2])
-        return states, np.where(may_skip, 0.0, IMPOSSIBLE)
+        n, S = labels.shape
+        first = ops.full((n, 1), self.blank, dtype=int64, device=labels.device)
+        both = ops.stack([labels, ops.full_like(labels, self.blank)], axis=-1)
+        states = ops.concat([first, ops.reshape(both, (n, 2 * S))], axis=1)
+        never = ops.full((n, min(2, 2 * S + 1)), IMPOSSIBLE, dtype=dtype, device=labels.device)
+        if not S:
+            return states, never
+        may_skip = (states[:, 2:] != self.blank) & (states[:, 2:] != states[:, :-2])
+        free = ops.zeros(may_skip.shape, dtype=dtype, device=labels.device)
+        return states, ops.concat([never, ops.where(may_skip, free, IMPOSSIBLE)], axis=1)
 
-    def _of_states(
-        self, logs: Tensor, states: NDArray[np.int64], skips: NDArray[np.float64], times: NDArray[np.int64]
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the logarithms of the classes of the states, of beginning in each, and of skipping to each."""
+    def _of_states(self, logs: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the logarithms of the classes of the states, and of the chance to begin in each."""
         n, T, _ = logs.shape
-        if times.min() < T:  # what is padding may be anything, also NaN
-            inside = ops.asarray((np.arange(T) < times[:, None])[:, :, None], device=logs.device)
-            logs = ops.where(inside, logs, 0.0)
-        indices = ops.asarray(np.broadcast_to(states[:, None, :], (n, T, states.shape[1])), device=logs.device)
-        of_states = ops.take_along_axis(logs, indices, axis=-1)
+        of_states = ops.take_along_axis(logs, ops.broadcast_to(states[:, None, :], (n, T, states.shape[1])), axis=-1)
         start = np.where(np.arange(states.shape[1]) < 2, 0.0, IMPOSSIBLE)  # the blank, or the first label
-        on_device = [ops.asarray(x, dtype=logs.dtype, device=logs.device) for x in (start, skips)]
-        return ops.moveaxis(of_states, 1, 0), on_device[0], on_device[1]
+        return ops.moveaxis(of_states, 1, 0), ops.asarray(start, dtype=logs.dtype, device=logs.device)
 
-    def _at_the_end(self, alphas: Tensor, times: NDArray[np.int64], counts: NDArray[np.int64]) -> Tensor:
+    def _at_the_end(self, alphas: Tensor, times: Tensor, counts: Tensor) -> Tensor:
         """Return the logarithm of the probability of ending in the last label or the blank after it."""
+        samples = ops.arange(len(times), dtype=int64, device=times.device)
+        in_blank = alphas[times - 1, samples, 2 * counts]
+        in_label = alphas[times - 1, samples, ops.maximum(2 * counts - 1, 0)]
+        return ops.logaddexp(in_blank, ops.where(counts > 0, in_label, IMPOSSIBLE))
 
-        def on_device(values: NDArray[np.int64]) -> Tensor:
-            return ops.asarray(values, device=alphas.device)
 
-        t, samples = on_device(times - 1), on_device(np.arange(len(times)))
-        in_blank = alphas[t, samples, on_device(2 * counts)]
-        in_label = alphas[t, samples, on_device(np.maximum(2 * counts - 1, 0))]
-        if counts.min() == 0:
-            in_label = ops.where(on_device(counts) > 0, in_label, IMPOSSIBLE)
-        return ops.logaddexp(in_blank, in_label)
+def _whole(x: Tensor, prediction: Tensor) -> Tensor:
+    """Return whole numbers where the predictions are."""
+    x = x if x.device is prediction.device else x.to_device(prediction.device)
+    return x if x.dtype is int64 else ops.astype(x, int64)
+
+
+def _positions(labels: Tensor) -> Tensor:
+    """Return the positions of labels."""
+    return ops.arange(labels.shape[1], dtype=int64, device=labels.device)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._tensor import make
 from .._tracing import value_of
-from ..graph._slots import AttributeSlot, ItemSlot
+from ..graph._slots import AttributeSlot, FixedSlot, ItemSlot
 from ._block import Block
 from ._slots import VectorSlot, of_block
 from ._transform import Chain, PerArray, Step, chain
@@ -140,7 +140,9 @@ class Group:
 
     def state_slots(self) -> Iterator[Slot]:
         """Yield the places that a compiled step reads and writes."""
-        if self.lr is not None and not callable(self.lr):
+        if callable(self.lr):
+            yield FixedSlot(self, "lr", self.lr)
+        elif self.lr is not None:
             yield AttributeSlot(self, "lr")
         for block in self._blocks:
             if block.is_current():

@@ -113,3 +113,19 @@ GOOD = dc.asarray([[1, 2], [1, 1]])
 def test_what_does_not_fit_is_named(call: Callable[[], Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize("zero_infinity", [False, True])
+def test_it_compiles(device: Device, *, zero_infinity: bool) -> None:
+    rng = np.random.default_rng(0)
+    loss = nn.CTC(zero_infinity=zero_infinity)
+    compiled = dc.compile(lambda *given: dc.value_and_grad(loss)(*given))
+    for _ in range(3):
+        logits = dc.asarray(rng.normal(size=(3, 6, 4)).astype(np.float32), device=device)
+        labels = dc.asarray(rng.integers(1, 4, (3, 4)), device=device)
+        lengths = (dc.asarray(rng.integers(low, high, 3), device=device) for low, high in ((1, 7), (0, 5)))
+        given = (logits, labels, *lengths)
+        ours, theirs = compiled(*given), dc.value_and_grad(loss)(*given)
+        for a, b in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-6)
+    assert sum(map(len, compiled.plans.values())) == 1
