@@ -28,6 +28,7 @@ operands too has one joint rule, whose ``dy`` maps the names of those results th
 from __future__ import annotations
 
 import inspect
+import operator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec
 
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ._typing import Shape
+
+    Choice = Callable[[tuple[Any, ...]], tuple[Any, ...]]
 
 P = ParamSpec("P")
 
@@ -90,9 +93,11 @@ class Rule:
     sources
         Where each of them comes from: a position in what the node saved, a parameter's name and its default, or the
         name of what the sweep knows.
+    chosen
+        Takes them out of (saved..., shape, xp), where they are all in there.
     """
 
-    __slots__ = ("function", "needs", "sources")
+    __slots__ = ("chosen", "function", "needs", "sources")
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
@@ -102,6 +107,7 @@ class Rule:
             raise TypeError(msg)
         self.needs = tuple(rest)
         self.sources: tuple[tuple[int | str, Any], ...] = ()
+        self.chosen: Choice | None = None
 
 
 class Primitive(Generic[P]):
@@ -168,7 +174,7 @@ class Primitive(Generic[P]):
         self.complete = False
         self.by_position: tuple[Rule | None, ...] = ()
         self._users: dict[str, int] = {}
-        self._kept: dict[int, tuple[int, ...]] = {}
+        self._kept: dict[int, Choice] = {}
         self.__name__ = self.__qualname__ = self.name.rpartition(".")[2]
         self.__doc__ = function.__doc__
         self.__module__ = function.__module__
@@ -225,22 +231,28 @@ class Primitive(Generic[P]):
         for rule in (self.joint, *self.rules.values()):
             if rule is not None:
                 rule.sources = tuple([self._source(name) for name in rule.needs])
+                rule.chosen = self._chosen(rule)
 
     def _source(self, name: str) -> tuple[int | str, Any]:
         if name in self.saved:
             return self.saved.index(name), None
         return name, self.defaults.get(name)
 
-    def kept(self, tracked: int) -> tuple[int, ...]:
+    def _chosen(self, rule: Rule) -> Choice | None:
+        names = (*self.saved, "shape", "xp")
+        known = all(name in names for name in rule.needs)
+        return _choice([names.index(name) for name in rule.needs]) if known else None
+
+    def kept(self, tracked: int) -> Choice:
         """Return what the tape keeps when some operands are tracked (bit i for operand i).
 
-        The result has an entry for each name in ``saved``: its position in (operands..., results..., None), where None
-        is for what only the rules of other operands need.
+        The result is a function of (operands..., results..., None), where None is for what only the rules of other
+        operands need. It gives a value for each name in ``saved``.
         """
         found = self._kept.get(tracked)
         if found is None:
             pool = (*self.operands, *self.values)
-            found = tuple([pool.index(n) if self._users[n] & tracked else len(pool) for n in self.saved])
+            found = _choice([pool.index(n) if self._users[n] & tracked else len(pool) for n in self.saved])
             self._kept[tracked] = found
         return found
 
@@ -256,6 +268,14 @@ class Primitive(Generic[P]):
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}{self.signature}>"
+
+
+def _choice(positions: Sequence[int]) -> Choice:
+    """Return a function that takes what is at some positions out of a tuple."""
+    if len(positions) > 1:
+        return operator.itemgetter(*positions)
+    (first, last) = (positions[0], positions[0] + 1) if positions else (0, 0)
+    return operator.itemgetter(slice(first, last))
 
 
 def _name(function: Callable[..., Any]) -> str:

@@ -43,22 +43,27 @@ class Operation(Primitive[P]):
         if kwargs or len(args) != len(self.operands) or not isinstance(args[0], Tensor):
             return self._call(args, kwargs)
         device = args[0]._device
-        for x in args:
+        raws: list[Raw] = []
+        parents: list[Node | None] = []
+        tracked = 0
+        for i, x in enumerate(args):
             if not isinstance(x, Tensor) or x._device is not device:
                 return self._call(args, kwargs)
-        tensors = cast("tuple[Tensor, ...]", args)
-        raws = [x._data for x in tensors]
+            raws.append(x._data)
+            parents.append(x._node)
+            if x._node is not None:
+                tracked |= 1 << i
         try:
             value = device.kernels[self.name](*raws)
         except (ValueError, TypeError, RuntimeError, IndexError) as error:
             raise self._explained(error, raws) from error
-        parents = tuple([x._node for x in tensors])
-        if not self._is_recorded(parents) or not _is_inexact(value, device):
+        if not tracked or self.reason or not is_recording() or not _is_inexact(value, device):
             return make(value, device)
+        if not self.complete:
+            self._refuse_loss(tuple(parents))
         pool = (*raws, value, None)
-        tracked = sum([1 << i for i, parent in enumerate(parents) if parent is not None])
-        saved = tuple([pool[i] for i in self.kept(tracked)])
-        return make(value, device, Node(self, parents, saved, {}, value, device))
+        saved = self.kept(tracked)(pool)
+        return make(value, device, Node(self, tuple(parents), saved, None, value, device))
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
         operands, parameters = self._bind(args, kwargs)
@@ -71,7 +76,7 @@ class Operation(Primitive[P]):
             return make(value, device)
         pool = (*raws, value, None)
         tracked = sum(1 << i for i, parent in enumerate(parents) if parent is not None)
-        saved = [pool[i] for i in self.kept(tracked)]
+        saved = self.kept(tracked)(pool)
         return make(value, device, Node(self, parents, _arrays(saved, raws, device), parameters, value, device))
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
@@ -217,9 +222,9 @@ class Binary(Operation[P]):
             pool = (raw_a, raw_b, value, None)
             if parent_a is None or parent_b is None:
                 kept = self.kept(2 if parent_a is None else 1)
-                saved = _arrays([pool[i] for i in kept], pool[:2], device)  # the other operand may be a number
+                saved = _arrays(kept(pool), pool[:2], device)  # the other operand may be a number
             else:
-                saved = tuple([pool[i] for i in self.kept(3)])
+                saved = self.kept(3)(pool)
         return make(value, device, Node(self, parents, saved, None, value, device))
 
 
@@ -267,7 +272,7 @@ class Several(Operation[P]):
         if not self._is_recorded(parents):
             return form(*[make(value, device) for value in values])
         pool = (*raws, *values, None)
-        saved = _arrays([pool[i] for i in self.kept(1)], raws, device)
+        saved = _arrays(self.kept(1)(pool), raws, device)
         bundle = Bundle(self, parents, saved, parameters, device)
         tensors = [
             make(value, device, Output(bundle, name, value) if _is_inexact(value, device) else None)

@@ -16,7 +16,7 @@ Reference: A. Griewank and A. Walther, *Evaluating Derivatives*, 2nd edition, SI
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ._backend import EXTENSIONS, NOTHING, Extension
 from ._errors import GradientError
@@ -54,6 +54,8 @@ class Operations:
 
 
 op = Operations()
+
+_order: Final = attrgetter("order")
 
 
 def sweep(
@@ -121,13 +123,14 @@ def _added(so_far: Any, dx: Any, parent: Node) -> Any:
 def _reachable(roots: Iterable[Node]) -> list[Node]:
     """Return every node below the roots, earliest first."""
     seen = set(roots)
-    stack = list(seen)
-    while stack:
-        for parent in stack.pop().parents:
+    found = list(seen)
+    for node in found:  # which grows
+        for parent in node.parents:
             if parent is not None and parent not in seen:
                 seen.add(parent)
-                stack.append(parent)
-    return sorted(seen, key=attrgetter("order"))
+                found.append(parent)
+    found.sort(key=_order)
+    return found
 
 
 def depends_on_others(root: Node, targets: set[Node]) -> bool:
@@ -164,27 +167,41 @@ def _operand_cotangents(
     if isinstance(node, Output):
         return [(parent, Parts({node.name: dy})) for parent in node.parents if parent is not None]
     saved = node.saved if lift is None else _lifted(primitive, node, node.saved, lift)
+    if primitive.joint is None and not primitive.outputs:
+        return _by_operand(primitive, node, dy, active, saved, lift)
     if primitive.joint is not None:
         cotangents = primitive.joint.function(dy, *_arguments(primitive.joint, node, None, saved, lift))
         pairs = list(zip(node.parents, cotangents, strict=True))
-    elif primitive.outputs:
+    else:
         (parent,) = node.parents
         rules = [(primitive.rules[name], part) for name, part in dy.items()]
         pairs = [(parent, rule.function(part, *_arguments(rule, node, parent, saved, lift))) for rule, part in rules]
-    else:
-        pairs = [
-            (
-                parent,
-                rule.function(dy, *_arguments(rule, node, parent, saved, lift)) if rule.sources else rule.function(dy),
-            )
-            for parent, rule in zip(node.parents, primitive.by_position, strict=True)
-            if parent is not None and rule is not None and (active is None or parent in active)
-        ]
     return [
         (parent, _fit(dx, parent, primitive, recorded=lift is not None))
         for parent, dx in pairs
         if parent is not None and dx is not None and (active is None or parent in active)
     ]
+
+
+def _by_operand(
+    primitive: Primitive[...], node: Node, dy: Any, active: set[Node] | None, saved: Sequence[Any], lift: Lift | None
+) -> list[tuple[Node, Any]]:
+    """Return the contributions of a node that has a rule for each operand: nearly every one, so no time is lost."""
+    xp = node.device.kernels if lift is None else op
+    found: list[tuple[Node, Any]] = []
+    for parent, rule in zip(node.parents, primitive.by_position, strict=True):
+        if parent is None or rule is None or (active is not None and parent not in active):
+            continue
+        if rule.chosen is not None:
+            dx = rule.function(dy, *rule.chosen((*saved, parent.shape, xp)))
+        else:
+            dx = rule.function(dy, *_arguments(rule, node, parent, saved, lift))
+        if dx is None:
+            continue
+        if lift is not None or dx.shape != parent.shape or dx.dtype != parent.dtype:
+            dx = _fit(dx, parent, primitive, recorded=lift is not None)
+        found.append((parent, dx))
+    return found
 
 
 def _arguments(rule: Rule, node: Node, parent: Node | None, saved: Sequence[Any], lift: Lift | None) -> list[Any]:

@@ -174,7 +174,7 @@ class Tensor:
                 continue
             new = cotangent if create_graph else make(cotangent, leaf.device)
             old = owner.grad
-            owner.grad = new if old is None else (old + new if create_graph else (old.detach() + new))
+            owner._grad = new if old is None else (old + new if create_graph else (old.detach() + new))
 
     def _seed(self, gradient: object) -> Tensor:
         if gradient is None:

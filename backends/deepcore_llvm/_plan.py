@@ -296,6 +296,15 @@ class _Lines:
         return found
 
 
+def _address(array: Any) -> int:
+    """Return where an array in row-major order is in memory. NumPy's own ways take four times as long."""
+    try:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))
+    except (BufferError, TypeError, ValueError):  # it is empty or not to be written to, or its type is not Python's
+        address: int = array.ctypes.data
+        return address
+
+
 def _nothing() -> None:
     """Remember nothing."""
 
@@ -322,6 +331,6 @@ class _Entry:
         array = np.asarray(x)
         if not array.flags.c_contiguous:
             array = array.copy()
-        self._table[self._i] = array.ctypes.data
+        self._table[self._i] = _address(array)
         self.last = ref(array) if array is x else _nothing
         return array

@@ -16,31 +16,35 @@ if TYPE_CHECKING:
 
 def _rows(logits: Array, labels: Array) -> tuple[Array, tuple[Array, Array]]:
     """Return the logits as a matrix, and where in it the labels are."""
-    flat = labels.reshape(-1)
-    return logits.reshape(flat.size, logits.shape[-1]), (np.arange(flat.size), flat)
+    if logits.ndim != 2:
+        labels = labels.reshape(-1)
+        logits = logits.reshape(labels.size, logits.shape[-1])
+    return logits, (np.arange(len(logits)), labels)
 
 
 def softmax_cross_entropy(logits: Array, labels: Array, /) -> Array:
     """Return the loss of each sample."""
     rows, places = _rows(logits, labels)
-    shift = np.maximum.reduce(rows, axis=1, keepdims=True)
-    shares = np.subtract(rows, shift)
+    shift = np.maximum.reduce(rows, 1)
+    shares = np.subtract(rows, shift[:, None])
     np.exp(shares, shares)
-    normaliser = np.add.reduce(shares, axis=1, keepdims=True)
-    np.log(normaliser, normaliser)
-    np.add(shift, normaliser, normaliser)
-    loss: Array = np.subtract(normaliser[:, 0], rows[places])
-    return loss.reshape(labels.shape)
+    loss: Array = np.add.reduce(shares, 1)
+    np.log(loss, loss)
+    np.add(shift, loss, loss)
+    np.subtract(loss, rows[places], loss)
+    return loss if loss.shape == labels.shape else loss.reshape(labels.shape)
 
 
 def softmax_cross_entropy_vjp(dy: Array, logits: Array, labels: Array, y: Array) -> Array:
     """Return the cotangent of the logits."""
     rows, places = _rows(logits, labels)
-    shares = np.subtract(rows, (y.reshape(-1) + rows[places])[:, None])
+    chosen = rows[places]
+    chosen += y.reshape(-1)
+    shares = np.subtract(rows, chosen[:, None])
     np.exp(shares, shares)
     shares[places] -= 1
     np.multiply(dy.reshape(-1, 1), shares, shares)
-    return shares.reshape(logits.shape)
+    return shares if shares.shape == logits.shape else shares.reshape(logits.shape)
 
 
 def loss_into(out: Array, logits: Array, labels: Array) -> None:

@@ -19,12 +19,19 @@ _add: Any = np.add.reduce
 EXACT: Final = 1 << 24
 """Up to here a whole number is the same in float32."""
 
+_SCALARS: Final = (np.float32, np.float64)
+
 
 class Namespace:
     """The namespace. Its functions are looked up once for each library, so that ``self`` costs nothing."""
 
     matmul = staticmethod(np.matmul)
-    ones_like = staticmethod(np.ones_like)
+
+    @staticmethod
+    def ones_like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Any:
+        if x.ndim:
+            return np.ones_like(x, dtype)
+        return np.ones((), x.dtype if dtype is None else dtype)  # where a reverse sweep begins
 
     @staticmethod
     def matrix_transpose(x: Any, /) -> Any:
@@ -33,6 +40,12 @@ class Namespace:
     @staticmethod
     def reshape(x: Any, /, shape: Shape, *, copy: bool | None = None) -> Any:
         return x.reshape(shape) if copy is None else x.reshape(shape, copy=copy)
+
+    @staticmethod
+    def broadcast_to(x: Any, /, shape: Shape) -> Any:
+        if type(x) not in _SCALARS:
+            return np.broadcast_to(x, shape)
+        return np.ndarray(shape, x.dtype, x, 0, (0,) * len(shape))  # a scalar's memory is not written to
 
     @staticmethod
     def sum(x: Any, /, *, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Any:

@@ -123,9 +123,9 @@ class LabelLoss(Loss):
         if not can_be_read(labels):
             return
         values, classes = labels.numpy(), scores.shape[-1]
-        low, high = int(values.min()), int(values.max())
-        if low >= 0 and high < classes:
+        if values.view(f"u{values.itemsize}").max() < classes:  # as numbers without a sign, negative ones are large
             return
+        low, high = int(values.min()), int(values.max())
         if self.ignore_index is not None:
             values = values[values != self.ignore_index]
             if values.size == 0 or (values.min() >= 0 and values.max() < classes):

@@ -80,9 +80,10 @@ class Dense(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         r"""Return $\phi(XW + b)$."""
-        if x.ndim < 1 or x.shape[-1] != self.in_features:
+        shape = x.shape
+        if not shape or shape[-1] != self.in_features:
             hint = self._hint(x)
-            msg = f"{self!r}: expected an input of shape (..., {self.in_features}), got {x.shape}{hint}"
+            msg = f"{self!r}: expected an input of shape (..., {self.in_features}), got {shape}{hint}"
             raise ShapeError(msg)
         y = matmul(x, self.weight) if self.bias is None else linear(x, self.weight, self.bias)
         return y if self.activation is None else self.activation(y)

@@ -18,11 +18,14 @@ def _rows(x: Any, xp: Namespace) -> Any:
 
 
 def _weight(dy: Any, x: Any, xp: Namespace) -> Any:
-    return xp.matmul(xp.matrix_transpose(_rows(x, xp)), _rows(dy, xp))
+    if x.ndim != 2:
+        x, dy = _rows(x, xp), _rows(dy, xp)
+    return xp.matmul(xp.matrix_transpose(x), dy)
 
 
 def _bias(dy: Any, shape: Shape, xp: Namespace) -> Any:
-    return xp.reshape(xp.sum(_rows(dy, xp), axis=0), shape)
+    total = xp.sum(dy if dy.ndim == 2 else _rows(dy, xp), axis=0)
+    return total if total.shape == shape else xp.reshape(total, shape)
 
 
 @composite(Sample(((2, 3), (3, 4), (4,))), Sample(((3, 2, 3), (3, 2), (2,))), Sample(((3,), (3, 2), (2,))))
@@ -35,8 +38,8 @@ def linear(xp: Namespace, x: Array, weight: Array, bias: Array, /) -> Any:
 
 linear.vjp(
     x=lambda dy, weight, xp: xp.matmul(dy, xp.matrix_transpose(weight)),
-    weight=lambda dy, x, xp: _weight(dy, x, xp),
-    bias=lambda dy, shape, xp: _bias(dy, shape, xp),
+    weight=_weight,
+    bias=_bias,
 )
 
 

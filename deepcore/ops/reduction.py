@@ -28,12 +28,16 @@ def reduced_axes(axis: Axis, ndim: int) -> tuple[int, ...]:
 
 def spread(x: Any, shape: Shape, axis: Axis, xp: Namespace) -> Any:
     """Repeat a reduced array over the axes that were reduced, whether they were kept or not."""
+    if axis is None:
+        return xp.broadcast_to(x, shape)
     axes = reduced_axes(axis, len(shape))
     kept = tuple(1 if i in axes else n for i, n in enumerate(shape))
     return xp.broadcast_to(xp.reshape(x, kept), shape)
 
 
 def _count(shape: Shape, axis: Axis) -> int:
+    if axis is None:
+        return math.prod(shape)
     return math.prod(shape[i] for i in reduced_axes(axis, len(shape)))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from copy import copy
-from typing import TYPE_CHECKING, Any
+from operator import attrgetter, is_
+from typing import TYPE_CHECKING, Any, Final
 
 from .._errors import DeviceError, DTypeError, ShapeError
 from ._layout import Layout
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from .._tensor import Tensor
     from .._typing import Namespace, Raw
     from ._transform import Step
+
+_data_of: Final = attrgetter("_data")
 
 
 class Block:
@@ -68,7 +71,7 @@ class Block:
 
     def is_current(self) -> bool:
         """Whether the parameters still have the device, data type and shape of the block; its vector follows them."""
-        if self._views and all(p._data is view for p, view in zip(self.parameters, self._views, strict=True)):
+        if self._views and all(map(is_, map(_data_of, self.parameters), self._views)):
             return True
         if any(
             p._device is not self.device or p._data.dtype != self.dtype or tuple(p._data.shape) != shape
@@ -116,16 +119,17 @@ class Block:
     def gradients(self) -> list[Raw]:
         """Return the gradients of the parameters, each in its shape."""
         found: list[Raw] = []
+        device, dtype = self.device, self.dtype
         for i, p in zip(self.members, self.parameters, strict=True):
-            gradient: Any = p.grad
+            gradient: Any = p._grad
             raw = gradient._data
-            if gradient._device is not self.device:
+            if gradient._device is not device:
                 msg = f"the gradient of parameter {i} is on {gradient.device}, and the parameter on {self.device}"
                 raise DeviceError(msg)
             if raw.shape != p._data.shape:
                 msg = f"the gradient of parameter {i} has shape {tuple(raw.shape)}, and the parameter {p.shape}"
                 raise ShapeError(msg)
-            if raw.dtype != self.dtype:
+            if raw.dtype != dtype:
                 msg = f"the gradient of parameter {i} is {gradient.dtype}, and the parameter {p.dtype}"
                 raise DTypeError(msg)
             found.append(raw)

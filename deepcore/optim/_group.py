@@ -77,7 +77,9 @@ class Group:
 
     def step(self, iteration: int) -> None:
         """Move every parameter that has a gradient."""
-        active = [i for i, p in enumerate(self.parameters) if p._node is not None and p.grad is not None]
+        active = [
+            i for i, p in enumerate(self.parameters) if p._node is not None and getattr(p, "_grad", None) is not None
+        ]
         if active != self._active or not all(block.is_current() for block in self._blocks):
             self._form_blocks(active)
         if self._update.step(iteration):

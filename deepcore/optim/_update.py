@@ -144,8 +144,8 @@ class _Recorded:
         self._counts: list[int] = []
 
     def is_held(self) -> bool:
-        """Whether anybody but the blocks holds an array that the next run writes over."""
-        if self._watched and all(block.is_current() and block.is_whole for block in self._blocks):
+        """Whether anybody but the blocks, which are current, holds an array that the next run writes over."""
+        if self._watched and all(block.is_whole for block in self._blocks):
             return list(map(getrefcount, self._watched)) != self._counts
         self._watched = []  # somebody has set a parameter, which will be read
         own = Counter(id(entry.get()) for entry in self._arrays)

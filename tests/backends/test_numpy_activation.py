@@ -87,6 +87,22 @@ def test_other_layouts_and_types_are_left_to_the_plain_form(name: str, small_blo
         assert KERNELS[name](*halves, **options).dtype == np.float16
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int32"])
+@pytest.mark.parametrize("shape", [(8, 6), (), (0, 3)])
+def test_small_rectifiers_have_the_bits_of_the_plain_form(shape: tuple[int, ...], dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    x, dy = (np.asarray(rng.normal(0.0, 3.0, shape)).astype(dtype) for _ in range(2))
+    if x.size and x.dtype.kind == "f":
+        x.reshape(-1)[:4] = [np.nan, -np.inf, np.inf, -0.0][: x.size]
+    for change in (np.asarray, np.asfortranarray, np.flip):
+        a, b = change(x), change(dy)
+        for name, given in {"relu": [a], "relu_vjp": [b, np.maximum(a, 0)]}.items():
+            actual, desired = KERNELS[name](*given), plain(name)(*given)
+            assert (actual.dtype, actual.shape) == (desired.dtype, desired.shape)
+            np.testing.assert_array_equal(actual, desired)
+            assert not any(np.shares_memory(actual, array) for array in given)
+
+
 @pytest.mark.parametrize("name", _activation.WRITERS)
 def test_a_result_of_another_layout_is_written_too(name: str, small_blocks: int) -> None:
     operands, options = operands_of(name, (8, 6), "float64")

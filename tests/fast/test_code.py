@@ -82,3 +82,13 @@ def test_what_is_too_old_is_passed_over_or_named(found: str | None, monkeypatch:
             _fast.fast_executor()
     finally:
         _fast._is_there.cache_clear()
+
+
+def test_arrays_of_every_kind_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEEPCORE_FAST", "1")
+    fixed = np.arange(6.0).reshape(2, 3)
+    fixed.setflags(write=False)
+    for values in (fixed, np.arange(6.0), np.ones((2, 0)), np.broadcast_to(2.0, (3, 2)), np.asarray(3.0)):
+        f = dc.compile(lambda x: 2.0 * x + 1.0)
+        for _ in range(4):
+            np.testing.assert_array_equal(f(dc.asarray(values)).numpy(), 2 * values + 1)

@@ -70,6 +70,12 @@ def test_softmax_cross_entropy(dtype: Any, device: Device) -> None:
     assert_close(dx, [[0, 0, 0], [1, -1, 0], [1 / 3, 1 / 3, -2 / 3]], atol=1e-6)
 
 
+@pytest.mark.parametrize("n", [2, 4])
+def test_softmax_cross_entropy_of_fewer_or_more_labels(n: int, device: Device) -> None:
+    with pytest.raises(dc.ShapeError):
+        dc.softmax_cross_entropy(dc.zeros((3, 2), device=device), dc.zeros(n, dtype=dc.int64, device=device))
+
+
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
 def test_sigmoid_cross_entropy(dtype: Any, device: Device) -> None:
     logits = dc.asarray([1e4, 1e4, -1e4, -1e4, 0.0], dtype=dtype, device=device)
