@@ -46,6 +46,7 @@ _NUMBERS: Final = {
     # In nanoseconds:
     "SLICE": 2_000_000,  # a wait that is shorter, in all, says nothing: the system's time slices are about as long
     "WINDOW": 64_000_000,  # how long what was noticed matters
+    "LENGTHY": 40_000_000,  # a program that takes as long is always computed together
     "SOON": 10_000_000,  # how long the one that launches computes alone at first, ...
     "LATE": 640_000_000,  # ... and at most
 }

@@ -1,6 +1,7 @@
 ; Whether it is worth while to compute together. On a machine that is busy otherwise, a thread waits for milliseconds
 ; until the system lets the others run. Where the one that launches has waited for much of its time, it computes their
-; shares too, for a while, and tries again: soon at first, and later if that did not help.
+; shares too, for a while, and tries again: soon at first, and later if that did not help. A lengthy program is over
+; sooner with the others, who do what they can.
 
 @spent = internal global i64 0, align 64         ; how long it computed with the others of late, in nanoseconds, ...
 @waited = internal global i64 0                  ; ... and for how long of that it waited for them
@@ -75,6 +76,13 @@ done:
 ; Take notice of what was computed together.
 define internal void @note(i64 %begin, i64 %end) {
   %took = sub i64 %end, %begin
+  %short = icmp ult i64 %took, LENGTHY
+  br i1 %short, label %sum, label %forget.all
+forget.all:
+  store i64 0, ptr @spent
+  store i64 0, ptr @waited
+  ret void
+sum:
   %before = load i64, ptr @spent
   %spent = add i64 %before, %took
   %waited = load i64, ptr @waited
