@@ -34,7 +34,7 @@ IMPOSSIBLE: Final = -1e30
 
 def _two_columns(x: Any, xp: Namespace) -> Any:
     """Return zeros for two more states."""
-    return xp.zeros((*x.shape[:-1], 2), dtype=x.dtype, device=x.device)
+    return xp.broadcast_to(xp.zeros_like(x[..., :1]), (*x.shape[:-1], 2))
 
 
 def _predecessors(alphas: Any, none: Any, skips: Any, xp: Namespace) -> tuple[Any, Any, Any]:
