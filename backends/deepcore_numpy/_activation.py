@@ -94,9 +94,14 @@ def _gelu_tanh(out: Array, spare: Array, x: Array) -> None:
     np.multiply(out, x, out)
 
 
+def _two(spare: Array) -> tuple[Array, Array]:
+    """Return two spare arrays, also of one number each."""
+    return spare[0, ...], spare[1, ...]
+
+
 def _gelu_tanh_vjp(out: Array, spare: Array, dy: Array, x: Array) -> None:
     r"""Write $\bar y s (1 + (1 - s) (u' x))$, where $s = \sigma(u)$ and $u' x = x (L + 3 C x^2) = 3u - 2Lx$."""
-    s, other = spare
+    s, other = _two(spare)
     np.multiply(x, x, out)
     np.multiply(out, GELU_CUBIC, out)
     np.add(out, GELU_LINEAR, out)
@@ -147,7 +152,7 @@ def _tail(ratio: Array, density: Array, t: Array, x: Array) -> None:
 
 def _gelu(out: Array, spare: Array, x: Array) -> None:
     r"""Write $\max(x, 0) - |x| \Phi(-|x|)$, in which nothing cancels."""
-    ratio, density = spare
+    ratio, density = _two(spare)
     _tail(ratio, density, out, x)
     np.multiply(ratio, density, ratio)
     np.multiply(ratio, out, ratio)
@@ -161,7 +166,7 @@ def _gelu_vjp(out: Array, spare: Array, dy: Array, x: Array) -> None:
 
     Numbers are taken as bits: the sign is the first, and a shift makes it all of them.
     """
-    q, density = spare
+    q, density = _two(spare)
     _tail(q, density, out, x)
     np.multiply(out, INVERSE_ROOT_TWO_PI, out)
     np.subtract(q, out, q)

@@ -57,6 +57,15 @@ def assert_plain(name: str, actual: Any, operands: list[Any], options: dict[str,
     np.testing.assert_allclose(actual, desired, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", [*_activation.ELEMENTWISE, *_activation.SINGLE])
+def test_an_array_of_one_number(name: str, dtype: str) -> None:
+    operands = [np.asarray(0.75, dtype)] * (2 if name.endswith("_vjp") else 1)
+    found = KERNELS[name](*operands)
+    assert found.shape == ()
+    assert found == KERNELS[name](*[x[None] for x in operands])[0]
+
+
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("name", NAMES)
