@@ -280,7 +280,7 @@ class ConvolutionWeight(_Convolution):
         with loop(build, *work.share.of(build, self.outputs, 1)) as o:
             target = work.at(work.bases[self.weight], (o, row))
             work.copy(work.at(work.scratch(place, INT64(0)), (o, row)), target, row)
-            with loop(build, INT64(1), work.share.threads) as share:
+            with loop(build, INT64(1), work.share.number) as share:
                 other = work.at(work.scratch(place, share), (o, row))
 
                 def summed(lanes: Lanes, x: Code, start: Code) -> Code:

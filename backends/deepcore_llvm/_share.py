@@ -25,14 +25,14 @@ class Share(NamedTuple):
     """One of the shares, of so many."""
 
     id: Code
-    threads: Code
+    number: Code
 
     def of(self, build: Any, length: int, grain: int) -> tuple[Code, Code]:
         """Return where this share of a length begins and ends: multiples of a grain, as even as can be."""
         grains = INT64(-(-length // grain))
 
         def edge(i: Code) -> Code:
-            position = build.mul(build.udiv(build.mul(i, grains), self.threads), INT64(grain))
+            position = build.mul(build.udiv(build.mul(i, grains), self.number), INT64(grain))
             beyond = build.icmp_signed(">", position, INT64(length))
             return build.select(beyond, INT64(length), position) if length % grain else position
 
