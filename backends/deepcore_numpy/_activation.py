@@ -67,8 +67,7 @@ def _relu(out: Array, spare: Array, x: Array) -> None:
 def _relu_vjp(out: Array, spare: Array, dy: Array, y: Array) -> None:
     positive = spare.reshape(-1).view(np.bool_)[: y.size].reshape(y.shape)
     np.greater(y, 0, positive)
-    np.copyto(out, positive)
-    np.multiply(out, dy, out)
+    np.multiply(dy, positive, out)
 
 
 def _silu(out: Array, spare: Array, x: Array) -> None:
@@ -319,8 +318,14 @@ def _write(name: str, out: Array, *operands: Array, **options: Any) -> None:
     device("cpu").kernels[name](*operands, out=out, **options)
 
 
-WRITERS: Final = {name: partial(_write, name) for name in (*ELEMENTWISE, *ROWWISE, *SINGLE) if name != "relu"}
-"""The functions that write into an array which is there already; a plan has the rectifier of its own."""
+WRITERS: Final = {name: partial(_write, name) for name in (*ELEMENTWISE, *ROWWISE, *SINGLE)}
+"""The functions that write into an array which is there already."""
+
+OVERWRITTEN: Final[dict[str, dict[int, int]]] = {
+    **dict.fromkeys(("relu", "relu_vjp", "sigmoid", "softmax", "softmax_vjp", "log_softmax"), {0: 0}),
+    **dict.fromkeys(("tanh_vjp", "log_softmax_vjp"), {0: 1}),
+}
+"""For those that have read each element, or each row, of an operand when they write the result's: its position."""
 
 
 def _single(work: Callable[..., None], plain: Callable[..., Any], /, *operands: Array, out: Array | None = None) -> Any:

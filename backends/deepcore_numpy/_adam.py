@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
-from ._blocks import PARALLEL, over_blocks
+from ._blocks import over_blocks, worth_threads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,7 +57,7 @@ def adam_into(
         for block in _blocks(vectors, begin, end):
             _step(numbers, *block)
 
-    over_blocks(work, len(gradient), SHARE, 1, weight=WEIGHT)
+    over_blocks(work, len(gradient), SHARE, 1, threads=threads(len(gradient)))
 
 
 class Adam:
@@ -83,9 +83,13 @@ class Adam:
             _step(self._numbers, *block)
 
 
-def needs_one_thread(size: int) -> bool:
-    """Whether so many parameters are not worth threads."""
-    return size * WEIGHT < PARALLEL
+def threads(size: int) -> int:
+    """Return on how many threads so many parameters are updated.
+
+    Products come before, whose threads stay awake for some 25 ms and take half of the time of each core that has
+    something else to do: on two cores, two threads are no faster than one.
+    """
+    return max(1, worth_threads(size * WEIGHT) // 2)
 
 
 class _Numbers:

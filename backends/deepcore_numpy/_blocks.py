@@ -35,7 +35,9 @@ def rows_of_a_block(length: int) -> int:
     return max(1, BLOCK // max(1, length))
 
 
-def over_blocks(work: Callable[[int, int], None], rows: int, step: int, length: int, *, weight: int = 1) -> None:
+def over_blocks(
+    work: Callable[[int, int], None], rows: int, step: int, length: int, *, threads: int | None = None
+) -> None:
     """Call ``work(start, stop)`` for ranges of whole blocks that together are all rows.
 
     Parameters
@@ -46,11 +48,11 @@ def over_blocks(work: Callable[[int, int], None], rows: int, step: int, length: 
         The number of all rows, and of those of a block.
     length
         The length of a row.
-    weight
-        How many elements one counts as that takes more than a pass or two.
+    threads
+        On how many threads at most, if not on as many as :func:`worth_threads` says.
     """
     blocks = -(-rows // step)
-    threads = min(num_threads(), MOST_THREADS, blocks) if rows * length * weight >= PARALLEL else 1
+    threads = min(worth_threads(rows * length) if threads is None else threads, blocks)
     if threads < 2:
         work(0, rows)
         return
@@ -60,6 +62,11 @@ def over_blocks(work: Callable[[int, int], None], rows: int, step: int, length: 
     work(ends[0], ends[1])
     for future in futures:
         future.result()
+
+
+def worth_threads(size: int) -> int:
+    """Return how many threads a few passes over so many elements are worth."""
+    return min(num_threads(), MOST_THREADS) if size >= PARALLEL else 1
 
 
 def over_elements(function: Callable[..., object], *arrays: Any) -> None:

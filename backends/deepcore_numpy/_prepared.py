@@ -14,7 +14,7 @@ import numpy as np
 from deepcore._tracing import Number
 
 from ._activation import ELEMENTWISE, ROWWISE, fits, scratch
-from ._adam import Adam, needs_one_thread
+from ._adam import Adam, threads
 from ._blocks import rows_of_a_block
 from ._cross_entropy import prepared_loss, prepared_loss_vjp
 
@@ -63,13 +63,12 @@ def _relu(call: Call, out: Array, x: Array) -> Callable[..., object] | None:
 def _relu_vjp(call: Call, out: Array, dy: Array, y: Array) -> Callable[..., object] | None:
     if out.size > rows_of_a_block(1) or not fits(out, dy, y):
         return None
-    positive, zeros = np.empty(out.shape, np.bool_), np.zeros_like(out)
-    greater, copyto, multiply = np.greater, np.copyto, np.multiply
+    positive, zero = np.empty(out.shape, np.bool_), np.zeros((), out.dtype)
+    greater, multiply = np.greater, np.multiply
 
     def compute() -> None:
-        greater(y, zeros, positive)
-        copyto(out, positive)
-        multiply(out, dy, out)
+        greater(y, zero, positive)
+        multiply(dy, positive, out)
 
     return compute
 
@@ -114,7 +113,7 @@ def _is_plain(out: Array, *operands: Array) -> bool:
 
 
 def _adam(call: Call, *vectors: Array) -> Callable[..., object] | None:
-    if not needs_one_thread(vectors[0].size) or not _is_plain(*vectors):
+    if threads(vectors[0].size) > 1 or not _is_plain(*vectors):
         return None
     known = {key: x for key, x in call.parameters.items() if not isinstance(x, Number)}
     return Adam(*vectors, **known)

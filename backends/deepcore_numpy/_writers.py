@@ -78,11 +78,6 @@ def linear(out: Any, x: Any, weight: Any, bias: Any) -> None:
     np.add(out, bias, out)
 
 
-def relu(out: Any, x: Any) -> None:
-    """Write the positive part."""
-    np.maximum(x, 0, out=out)
-
-
 def astype(out: Any, x: Any, dtype: Any, **options: Any) -> None:
     """Write x in another data type."""
     np.copyto(out, x, casting="unsafe")
@@ -100,7 +95,6 @@ WRITERS: Final[dict[str, Callable[..., None]]] = {
     "layer_norm_vjp": layer_norm_vjp_into,
     "linear": linear,
     "mean": mean,
-    "relu": relu,
     "softmax_cross_entropy": loss_into,
     "softmax_cross_entropy_vjp": loss_vjp_into,
     "optim.adam": adam_into,
@@ -108,5 +102,5 @@ WRITERS: Final[dict[str, Callable[..., None]]] = {
 }
 """Further operations."""
 
-OVERWRITTEN: Final[dict[str, dict[int, int]]] = {"optim.adam": {0: 0, 1: 2, 2: 3}}
+OVERWRITTEN: Final[dict[str, dict[int, int]]] = {"optim.adam": {0: 0, 1: 2, 2: 3}, **_activation.OVERWRITTEN}
 """For operations that may write results over operands: the operand, by position, for each result."""
