@@ -43,7 +43,7 @@ class Device:
         A context in which operators on raw arrays compute on this device.
     """
 
-    __slots__ = ("__weakref__", "backend", "current", "kernels", "name", "raw")
+    __slots__ = ("__weakref__", "_hash", "backend", "current", "kernels", "name", "raw")
 
     def __init__(self, backend: Backend, name: str) -> None:
         self.backend = backend
@@ -51,6 +51,7 @@ class Device:
         self.raw = backend.raw_device(name)
         self.kernels = backend.kernels_on(name)
         self.current = backend.current(name)
+        self._hash = hash(str(self))  # that of its name, which it is equal to
 
     def __str__(self) -> str:
         return self.name if self.backend.name in _SHORT.values() else f"{self.backend.name}:{self.name}"
@@ -62,7 +63,7 @@ class Device:
         return self is other or (isinstance(other, str) and other == str(self))
 
     def __hash__(self) -> int:
-        return hash(str(self))
+        return self._hash
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return (device, (str(self),))

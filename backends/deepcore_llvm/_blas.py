@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _PATTERNS: Final = {
-    "scipy_cblas_{}gemm64_": 64,
-    "cblas_{}gemm64_": 64,
-    "cblas_{}gemm$NEWLAPACK$ILP64": 64,
-    "scipy_cblas_{}gemm": 32,
-    "cblas_{}gemm": 32,
+    "scipy_cblas_{}64_": 64,
+    "cblas_{}64_": 64,
+    "cblas_{}$NEWLAPACK$ILP64": 64,
+    "scipy_cblas_{}": 32,
+    "cblas_{}": 32,
 }
+_PRODUCTS: Final = ("sgemm", "dgemm", "sgemv", "dgemv")
 
 _THREADS: Final = (
     "scipy_openblas_{}_num_threads64_",
@@ -40,8 +41,9 @@ class Blas:
 
     Attributes
     ----------
-    sgemm, dgemm
-        The products of matrices: ``cblas_sgemm`` and ``cblas_dgemm``.
+    products
+        The products of matrices, ``cblas_sgemm`` and ``cblas_dgemm``, and those of matrices and vectors,
+        ``cblas_sgemv`` and ``cblas_dgemv``, by the ends of these names.
     bits
         How long their integers are.
     threads, set_threads
@@ -52,8 +54,7 @@ class Blas:
         How many threads it was built for, 0 where it does not say.
     """
 
-    sgemm: int
-    dgemm: int
+    products: dict[str, int]
     bits: int
     threads: int
     set_threads: int
@@ -66,10 +67,10 @@ def blas() -> Blas | None:
     """Return NumPy's BLAS, or None where its functions are not found."""
     library = ctypes.CDLL(importlib.import_module("numpy._core._multiarray_umath").__file__)
     for pattern, bits in _PATTERNS.items():
-        sgemm, dgemm = (_address(library, [pattern.format(letter)]) for letter in "sd")
-        if sgemm and dgemm:
+        products = {name: _address(library, [pattern.format(name)]) for name in _PRODUCTS}
+        if all(products.values()):
             get, set_ = (_address(library, [name.format(what) for name in _THREADS]) for what in ("get", "set"))
-            return Blas(sgemm, dgemm, bits, get, set_, _address(library, _CALLBACKS), _most_threads(library))
+            return Blas(products, bits, get, set_, _address(library, _CALLBACKS), _most_threads(library))
     return None
 
 

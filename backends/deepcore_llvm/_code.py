@@ -97,8 +97,8 @@ class Module:
         crew = Crew(build)
         wrong = alloca(build, INT32)
         build.store(INT32(0), wrong)
-        for is_shared, run in groupby(steps, _is_shared):
-            if is_shared:
+        for together, run in groupby(steps, is_shared):
+            if together:
                 for step in run:
                     self._shared(build, step, crew, wrong)
                 continue
@@ -177,7 +177,7 @@ class Module:
         return Library(text, self.names, products.symbols() | others)
 
 
-def _is_shared(step: Step) -> bool:
+def is_shared(step: Step) -> bool:
     """Whether a step is worth several threads."""
     if isinstance(step, ProductStep):
         return cost(step.how) >= WORTH_PRODUCTS

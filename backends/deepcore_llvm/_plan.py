@@ -23,7 +23,7 @@ from deepcore.graph.trace import NOTHING
 from deepcore_numpy._layout import Layout, aligned
 from deepcore_numpy._plan import Executor, elsewhere, write
 
-from ._code import KernelStep, Module, ProductStep, RoutineStep
+from ._code import KernelStep, Module, ProductStep, RoutineStep, is_shared
 from ._ends import scratch_bytes
 from ._operations import is_native
 from ._places import Places
@@ -172,7 +172,10 @@ class NativeExecutor(Executor):
         threads.start(self.threads)
         form = ctypes.CFUNCTYPE(ctypes.c_int, *pointers, ctypes.c_int64, ctypes.c_void_p)
         launch = form(threads.launch)
-        return [(launch, (self.threads, address)) for address in addresses]
+        return [
+            (launch, (self.threads if any(map(is_shared, part)) else 1, address))
+            for part, address in zip(parts, addresses, strict=True)
+        ]
 
 
 def _is_nothing(call: Call, places: Places) -> bool:

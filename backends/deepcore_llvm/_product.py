@@ -1,4 +1,8 @@
-"""Matrix products, one after another for a stack of matrices: tiles for small ones, calls of BLAS for others."""
+"""Matrix products, one after another for a stack of matrices: tiles for small ones, calls of BLAS for others.
+
+BLAS is told where one of the matrices is a vector: it copies a matrix into an order of its own before it multiplies it
+by another, which takes four times as long as to multiply it by a vector.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from ._loops import loop
 from ._tile import Factors, product_of_tiles, registers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from deepcore.graph.program import Value
 
@@ -132,7 +136,9 @@ def write(build: Any, p: Product, dtype: Any, addresses: Sequence[Code], share: 
     """
     scalar = scalar_type(dtype)
     count = math.prod(p.stack)
-    first, last, m, n = INT64(0), INT64(count), INT64(p.m), INT64(p.n)
+    first, last = INT64(0), INT64(count)
+    m: Any = p.m
+    n: Any = p.n
     offsets: list[Code] = [INT64(0)] * 3
     tiles: Any = None
     begin: Any = INT64(0)
@@ -194,29 +200,68 @@ def multiply(
     matrices
         a, b and c: an address, how far apart the rows in memory are, and whether these are the columns.
     sizes
-        The rows of a and c, the columns of b and c, and the columns of a.
+        The rows of a and c, the columns of b and c, and the columns of a: numbers, or code that gives them.
     alpha, beta
         The factors: numbers, or code that gives them.
     """
-    function = _declared(build.module, scalar)
-    integer = function.function_type.args[3]
+    m, n, k = sizes
+    factors = [x if isinstance(x, ir.Value) else ir.Constant(scalar, x) for x in (alpha, beta)]
+    a, b, (c, of_c, _) = matrices
+    if isinstance(m, int) and m == 1:
+        _multiply_vector(build, scalar, _turned(b), _turned(a), (c, 1), (n, k), factors)
+    elif isinstance(n, int) and n == 1:
+        _multiply_vector(build, scalar, a, b, (c, of_c), (m, k), factors)
+    else:
+        _multiply_matrices(build, scalar, matrices, sizes, factors)
 
-    def whole(x: Any) -> Code:
-        if isinstance(x, int):
-            return integer(x)
-        return x if integer is INT64 else build.trunc(x, integer)
 
+def _turned(matrix: tuple[Code, int, bool]) -> tuple[Code, int, bool]:
+    """Return the transpose of a matrix."""
+    address, leading, is_transposed = matrix
+    return address, leading, not is_transposed
+
+
+def _multiply_matrices(
+    build: Any, scalar: Any, matrices: Sequence[tuple[Code, int, bool]], sizes: Sequence[Any], factors: Sequence[Code]
+) -> None:
+    function, whole = _declared(build, scalar, "gemm")
     (a, of_a, _), (b, of_b, _), (c, of_c, _) = matrices
-    orders = [INT32(TRANSPOSED if is_transposed else PLAIN) for *_, is_transposed in matrices[:2]]
-    first, second = (x if isinstance(x, ir.Value) else ir.Constant(scalar, x) for x in (alpha, beta))
+    orders = [INT32(_order(is_transposed)) for *_, is_transposed in matrices[:2]]
     build.call(
         function,
         [
             *(INT32(ROW_MAJOR), *orders, *map(whole, sizes)),
-            *(first, a, whole(of_a), b, whole(of_b)),
-            *(second, c, whole(of_c)),
+            *(factors[0], a, whole(of_a), b, whole(of_b)),
+            *(factors[1], c, whole(of_c)),
         ],
     )
+
+
+def _multiply_vector(
+    build: Any,
+    scalar: Any,
+    a: tuple[Code, int, bool],
+    x: tuple[Code, int, bool],
+    y: tuple[Code, int],
+    sizes: tuple[Any, Any],
+    factors: Sequence[Code],
+) -> None:
+    """Write the call for a column x, and a column y whose elements are so far apart. Sizes are those of y and x."""
+    function, whole = _declared(build, scalar, "gemv")
+    (address, of_a, a_is_transposed), (column, of_x, x_is_transposed) = a, x
+    rows, columns = reversed(sizes) if a_is_transposed else sizes
+    build.call(
+        function,
+        [
+            *(INT32(ROW_MAJOR), INT32(_order(a_is_transposed)), whole(rows), whole(columns)),
+            *(factors[0], address, whole(of_a), column, whole(1 if x_is_transposed else of_x)),
+            *(factors[1], y[0], whole(y[1])),
+        ],
+    )
+
+
+def _order(is_transposed: bool) -> int:
+    return TRANSPOSED if is_transposed else PLAIN
 
 
 def _step(x: Matrix, axis: int) -> int:
@@ -224,17 +269,23 @@ def _step(x: Matrix, axis: int) -> int:
     return x.leading if (x.order == PLAIN) == (axis == 0) else 1
 
 
-def _declared(module: Any, scalar: Any) -> Any:
-    """Return ``cblas_sgemm`` or ``cblas_dgemm``."""
-    name = "deepcore_sgemm" if isinstance(scalar, ir.FloatType) else "deepcore_dgemm"
-    found = module.globals.get(name)
-    if found is None:
-        library = blas()
-        integer = ir.IntType(64 if library is None else library.bits)
-        pointer = scalar.as_pointer()
-        arguments = [INT32] * 3 + [integer] * 3 + [scalar, pointer, integer, pointer, integer, scalar, pointer, integer]
-        found = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), name)
-    return found
+def _declared(build: Any, scalar: Any, name: str) -> tuple[Any, Callable[[Any], Code]]:
+    """Return ``gemm`` or ``gemv``, and what makes one of its whole numbers of a number or of code."""
+    name = f"deepcore_{'s' if isinstance(scalar, ir.FloatType) else 'd'}{name}"
+    library, module = blas(), build.module
+    integer = ir.IntType(64 if library is None else library.bits)
+    if name not in module.globals:
+        sizes = 3 if name.endswith("gemm") else 2
+        array = scalar.as_pointer(), integer
+        arguments = [*[INT32] * sizes, *[integer] * sizes, scalar, *array, *array, scalar, *array]
+        ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), name)
+
+    def whole(x: Any) -> Code:
+        if isinstance(x, int):
+            return integer(x)
+        return x if integer is INT64 else build.trunc(x, integer)
+
+    return module.globals[name], whole
 
 
 def cost(p: Product) -> int:
@@ -245,4 +296,4 @@ def cost(p: Product) -> int:
 def symbols() -> dict[str, int]:
     """Return where the functions are that products call."""
     library = blas()
-    return {} if library is None else {"deepcore_sgemm": library.sgemm, "deepcore_dgemm": library.dgemm}
+    return {} if library is None else {f"deepcore_{name}": address for name, address in library.products.items()}

@@ -211,9 +211,6 @@ work:
 define i32 @launch(ptr %table, ptr %numbers, i64 %wanted, ptr %function) {
   %there = load atomic i64, ptr @there acquire, align 8
   %threads = call i64 @llvm.smin.i64(i64 %wanted, i64 %there)
-  %single = icmp eq i64 %threads, 1
-  br i1 %single, label %serial, label %ask
-ask:
   %claim = cmpxchg ptr @busy, i64 0, i64 1 acquire monotonic
   %free = extractvalue { i64, i1 } %claim, 1
   br i1 %free, label %mine, label %serial
@@ -223,6 +220,9 @@ serial:
 mine:
   %blas = call i32 @deepcore_blas_threads()
   call void @deepcore_set_blas_threads(i32 1)
+  %single = icmp eq i64 %threads, 1
+  br i1 %single, label %alone, label %ask
+ask:
   %begin = call i64 @time()
   %until = load i64, ptr @until
   %crowded = icmp slt i64 %begin, %until

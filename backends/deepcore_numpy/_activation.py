@@ -322,8 +322,14 @@ WRITERS: Final = {name: partial(_write, name) for name in (*ELEMENTWISE, *ROWWIS
 """The functions that write into an array which is there already."""
 
 OVERWRITTEN: Final[dict[str, dict[int, int]]] = {
-    **dict.fromkeys(("relu", "relu_vjp", "sigmoid", "softmax", "softmax_vjp", "log_softmax"), {0: 0}),
-    **dict.fromkeys(("tanh_vjp", "log_softmax_vjp"), {0: 1}),
+    "log_softmax": {0: 0},
+    "log_softmax_vjp": {0: 1},
+    "relu": {0: 0},
+    "relu_vjp": {0: 0},
+    "sigmoid": {0: 0},
+    "softmax": {0: 0},
+    "softmax_vjp": {0: 0},
+    "tanh_vjp": {0: 1},
 }
 """For those that have read each element, or each row, of an operand when they write the result's: its position."""
 

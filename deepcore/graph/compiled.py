@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, ParamSpec, TypeVar, cast, overload
 
 from .._device import default_device, device_of
 from .._errors import CompileError
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+_TENSORS: Final = frozenset({Tensor})
 
 
 class _Call(NamedTuple):
@@ -91,7 +94,7 @@ class Compiled(Generic[P, R]):
         """Return what a call is, and the plan for it, if there is one."""
         form: Any = None
         arguments: Sequence[Tensor]
-        if not kwargs and all(type(x) is Tensor for x in args):
+        if not kwargs and {*map(type, args)} <= _TENSORS:
             arguments, objects = cast("tuple[Tensor, ...]", args), len(args)  # the common case, and a short name for it
         else:
             arguments, form = taken(args, kwargs)

@@ -11,6 +11,7 @@ import dis
 import functools
 import sys
 import sysconfig
+from operator import attrgetter
 from pathlib import Path
 from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _PACKAGE: Final = str(Path(__file__).parent.parent)
 _PYTHON: Final = sysconfig.get_path("stdlib")
+_is_training: Final[Callable[[Any], bool]] = attrgetter("training")
 _ATOMS: Final = (str, bytes, int, float, complex, type, ModuleType, type(None))
 
 
@@ -137,7 +139,7 @@ class State:
 
     def mode(self) -> tuple[bool, ...]:
         """Return which of the models are in training mode."""
-        return tuple([model.training for model in self.modes])
+        return tuple(map(_is_training, self.modes))
 
 
 def _inside(x: Any) -> Iterable[tuple[Any, Any, Any]]:

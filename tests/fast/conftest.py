@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,8 +29,10 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(params=[1, 2, 5], ids=lambda n: f"{n}-threads")
 def threads(request: pytest.FixtureRequest) -> Any:
     """So many threads, more than there are cores among them."""
-    with dc.use_threads(request.param) as n:
-        yield n
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="JAX keeps the threads", category=UserWarning)
+        with dc.use_threads(request.param) as n:
+            yield n
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     Both = Callable[..., Any]
 
-pytestmark = pytest.mark.filterwarnings("ignore:JAX keeps the threads")
 RNG = np.random.default_rng(0)
 
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     Both = Callable[..., Any]
 
-pytestmark = pytest.mark.filterwarnings("ignore:JAX keeps the threads")
 RNG = np.random.default_rng(0)
 SCALARS = {"float32": ir.FloatType(), "float64": ir.DoubleType()}
 PROCESSORS = {"avx2": Registers(16, 256), "avx512": Registers(32, 512), "neon": Registers(32, 128)}
@@ -219,6 +218,33 @@ def test_products_of_programs(threads: int, both: Both, dtype: str, monkeypatch:
         scale = float(np.abs(y).max())
         for found in (x, z):
             np.testing.assert_allclose(found, y, rtol=0, atol=20 * float(np.finfo(dtype).eps) * scale)
+
+
+@pytest.mark.parametrize("dtype", SCALARS)
+@pytest.mark.parametrize("k", [1, 7, 500])
+def test_products_with_vectors(threads: int, both: Both, dtype: str, k: int) -> None:
+    """A row times a matrix, and a matrix times a column, each as it is in memory or transposed, and with gaps."""
+    matrix, wide = (RNG.normal(size=(k, n)).astype(dtype) for n in (300, 600))
+    row, column = RNG.normal(size=(1, k)).astype(dtype), RNG.normal(size=(300, 1)).astype(dtype)
+    rows, stack = RNG.normal(size=(4, 1, k)).astype(dtype), RNG.normal(size=(4, k, 30)).astype(dtype)
+
+    def f(matrix: Any, wide: Any, row: Any, column: Any, rows: Any, stack: Any) -> Any:
+        return (
+            *(row @ matrix, matrix @ column, column.mT @ matrix.mT, matrix.mT @ row.mT),
+            *(wide[:, 7:8].mT @ matrix, matrix.mT @ wide[:, 7:8], row @ wide[:, 200:], wide[:, 200:500] @ column),
+            *(rows @ stack, stack.mT @ rows.mT, rows[2] @ stack, column @ row, row @ row.mT),
+        )
+
+    for x, y in zip(*both(f, matrix, wide, row, column, rows, stack), strict=True):
+        np.testing.assert_allclose(
+            x, y, rtol=0, atol=50 * float(np.finfo(dtype).eps) * max(1.0, float(np.abs(y).max()))
+        )
+
+
+def test_blas_is_told_of_vectors(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_product, "_multiply_matrices", lambda *_: pytest.fail("one of them is a vector"))
+    matrix, row = RNG.normal(size=(30, 40)), RNG.normal(size=(1, 30))
+    both(lambda row, matrix: (row @ matrix, matrix @ (row @ matrix).mT), row, matrix)
 
 
 def test_without_known_registers_blas_computes(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
