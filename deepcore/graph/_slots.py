@@ -79,7 +79,7 @@ class GradientSlot(Slot):
 
     @property
     def source(self) -> tuple[str, dict[str, Any]]:
-        return "(None if {tensor}.grad is None else {tensor}.grad._data)", {"tensor": self.tensor}
+        return 'getattr(getattr({tensor}, "_grad", None), "_data", None)', {"tensor": self.tensor}  # properties take longer
 
     def get(self) -> Raw | None:
         gradient = self.tensor.grad
