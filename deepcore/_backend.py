@@ -39,6 +39,9 @@ EXTENSIONS: Final = ("fft", "linalg", "special")
 composites: Final[dict[str, Callable[..., Any]]] = {}
 """Forward computations that deepcore writes itself, ``forward(xp, *operands, **parameters)``, by name."""
 
+overwritten: Final[dict[str, tuple[int, ...]]] = {}
+"""The operands, by position, that overrides of a kernel may write to."""
+
 
 class Extension:
     """The functions of one extension, found by their dotted names: ``xp.linalg.inv`` is ``lookup("linalg.inv")``."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
 import numpy as np
 
-from ._backend import composites
+from ._backend import composites, overwritten
 from ._device import default_device, device_of
 from ._dtype import DType, as_dtype
 from ._errors import BoundsError, DeepcoreError, DeviceError, DTypeError, GradientError, NumericalError, ShapeError
@@ -407,13 +407,15 @@ def _kind(function: Callable[..., Any], *, composite: bool) -> type[Operation[..
     return Binary if len(arrays) == 2 and len(parameters) == 2 else Operation
 
 
-def kernel(function: F, *, name: str | None = None) -> F:
+def kernel(function: F, *, name: str | None = None, overwrites: tuple[int, ...] = ()) -> F:
     """Declare a computation ``function(xp, ...)`` that a backend may override by its name, as it may a composite.
 
     It leaves no node of its own on the tape: on tensors its parts do. Rules compute by such kernels what belongs
-    together, such as the cotangents of all operands.
+    together, such as the cotangents of all operands. An override may write to the operands at the positions
+    ``overwrites``.
     """
     known = name or function.__name__
     composites[known] = function
+    overwritten[known] = overwrites
     op.provide(known, partial(function, op))
     return function

@@ -36,6 +36,9 @@ PIECES: Final = 4
 ALONE: Final = -(1 << 62)
 """The first phase of a program that one thread computes."""
 
+SHARING: Final = ("take", "give", "meet")
+"""The functions that hand out shares."""
+
 _PAUSES: Final = {"x86_64": "pause", "amd64": "pause", "aarch64": "yield", "arm64": "yield"}
 _NUMBERS: Final = {
     "MOST": MOST,
@@ -50,7 +53,7 @@ _NUMBERS: Final = {
     "SOON": 10_000_000,  # how long the one that launches computes alone at first, ...
     "LATE": 640_000_000,  # ... and at most
 }
-_FUNCTIONS: Final = ("begin", "start", "launch", "lend", "take", "give", "meet")
+_FUNCTIONS: Final = ("begin", "start", "launch", "lend", *SHARING)
 
 
 class Pool:
@@ -74,7 +77,7 @@ class Pool:
     def __init__(self, library: Blas) -> None:
         symbols = {"deepcore_blas_threads": library.threads, "deepcore_set_blas_threads": library.set_threads}
         self._library = Library(_source(library.most_threads), _FUNCTIONS, symbols)
-        self.shares = {name: self._library.addresses[name] for name in ("take", "give", "meet")}
+        self.shares = {name: self._library.addresses[name] for name in SHARING}
         self.launch = self._library.addresses["launch"]
         self._start = ctypes.CFUNCTYPE(None, ctypes.c_int64)(self._library.addresses["start"])
         self.forget()

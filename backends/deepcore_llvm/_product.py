@@ -168,7 +168,7 @@ def write(build: Any, p: Product, dtype: Any, addresses: Sequence[Code], share: 
                 rest = build.udiv(rest, INT64(length))
             pointers.append(build.gep(address, [position]))
         if tiles is not None:
-            build.call(tiles, [*pointers, ir.IntType(1)(0), begin, end])
+            build.call(tiles, [*pointers, begin, end])
         else:
             matrices = [
                 (pointer, form.leading, form.order == TRANSPOSED)

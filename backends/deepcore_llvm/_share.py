@@ -9,7 +9,7 @@ from llvmlite import ir
 
 from ._lanes import INT64
 from ._loops import loop
-from ._pool import pool
+from ._pool import SHARING, pool
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -118,7 +118,7 @@ def symbols(module: Any) -> dict[str, int]:
     threads = pool()
     if threads is not None:
         return threads.shares
-    for name in ("take", "give", "meet"):
+    for name in SHARING:
         function = module.globals.get(name)
         if function is not None:
             build = ir.IRBuilder(function.append_basic_block("entry"))

@@ -194,8 +194,7 @@ def product_of_tiles(module: Any, scalar: Any, sizes: tuple[int, int, int], how:
     Returns
     -------
     Any
-        The function: of the addresses of a, b and c, whether the product is added to what is in c, and the first tile
-        and the one behind the last.
+        The function: of the addresses of a, b and c, and the first tile and the one behind the last.
     int
         The number of tiles.
     """
@@ -225,7 +224,7 @@ class _Writer:
         found = self.module.globals.get(name)
         if found is not None:
             return found
-        function = _function(self.module, name, [self.pointer] * 3 + [ir.IntType(1), INT64, INT64])
+        function = _function(self.module, name, [self.pointer] * 3 + [INT64] * 2)
         build = ir.IRBuilder(function.append_basic_block("entry"))
         blocks = -(-self.k // BLOCK)
         length = -(-self.k // blocks)
@@ -235,11 +234,11 @@ class _Writer:
             memory: Any = build.alloca(ir.ArrayType(self.scalar, length * widest * self.tiling.lanes))
             memory.align = LINE
             copy = build.bitcast(memory, self.pointer)
-        a, b, c, adds, begin, end = function.args
+        a, b, c, begin, end = function.args
         with loop(build, INT64(0), INT64(blocks), once=blocks == 1) as i:
             done = build.mul(i, INT64(length))
             steps = _smaller(build, INT64(length), build.sub(INT64(self.k), done))
-            going_on = build.or_(adds, build.icmp_signed(">", i, INT64(0)))
+            going_on = build.icmp_signed(">", i, INT64(0))
             block = _Block(
                 build.gep(a, [build.mul(done, INT64(self.how.a if self.how.a_is_transposed else 1))]),
                 build.gep(b, [build.mul(done, INT64(1 if self.how.b_is_transposed else self.how.b))]),

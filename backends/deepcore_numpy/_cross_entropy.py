@@ -13,38 +13,61 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = NDArray[Any]
 
+_largest: Any = np.maximum.reduce  # whose types do not know the parameters by position
+_summed: Any = np.add.reduce
 
-def _rows(logits: Array, labels: Array) -> tuple[Array, tuple[Array, Array]]:
-    """Return the logits as a matrix, and where in it the labels are."""
-    if logits.ndim != 2:
-        labels = labels.reshape(-1)
-        logits = logits.reshape(labels.size, logits.shape[-1])
-    return logits, (np.arange(len(logits)), labels)
+# These compute in memory that they are given, or in new memory where that is None.
+
+
+def _loss(
+    rows: Array,
+    samples: Array,
+    labels: Array,
+    shift: Array | None = None,
+    shares: Array | None = None,
+    normaliser: Array | None = None,
+    out: Array | None = None,
+) -> Array:
+    shift = _largest(rows, 1, None, shift, True)
+    shares = np.subtract(rows, shift, shares)
+    np.exp(shares, shares)
+    normaliser = np.asarray(_summed(shares, 1, None, normaliser, True))
+    np.log(normaliser, normaliser)
+    np.add(shift, normaliser, normaliser)
+    return np.subtract(normaliser[:, 0], rows[samples, labels], out)
+
+
+def _loss_vjp(
+    weights: Array,
+    rows: Array,
+    loss: Array,
+    samples: Array,
+    labels: Array,
+    normaliser: Array | None = None,
+    shares: Array | None = None,
+) -> Array:
+    normaliser = np.add(loss, rows[samples, labels], normaliser)
+    shares = np.subtract(rows, normaliser[:, None], shares)
+    np.exp(shares, shares)
+    shares[samples, labels] -= 1
+    return np.multiply(weights, shares, shares)
+
+
+def _rows(logits: Array) -> Array:
+    return logits if logits.ndim == 2 else logits.reshape(-1, logits.shape[-1])
 
 
 def softmax_cross_entropy(logits: Array, labels: Array, /) -> Array:
     """Return the loss of each sample."""
-    rows, places = _rows(logits, labels)
-    shift = np.maximum.reduce(rows, 1)
-    shares = np.subtract(rows, shift[:, None])
-    np.exp(shares, shares)
-    loss: Array = np.add.reduce(shares, 1)
-    np.log(loss, loss)
-    np.add(shift, loss, loss)
-    np.subtract(loss, rows[places], loss)
-    return loss if loss.shape == labels.shape else loss.reshape(labels.shape)
+    rows = _rows(logits)
+    return _loss(rows, np.arange(len(rows)), labels.reshape(-1)).reshape(labels.shape)
 
 
 def softmax_cross_entropy_vjp(dy: Array, logits: Array, labels: Array, y: Array) -> Array:
     """Return the cotangent of the logits."""
-    rows, places = _rows(logits, labels)
-    chosen = rows[places]
-    chosen += y.reshape(-1)
-    shares = np.subtract(rows, chosen[:, None])
-    np.exp(shares, shares)
-    shares[places] -= 1
-    np.multiply(dy.reshape(-1, 1), shares, shares)
-    return shares if shares.shape == logits.shape else shares.reshape(logits.shape)
+    rows, weights = _rows(logits), dy.reshape(-1, 1)
+    shares = _loss_vjp(weights, rows, y.reshape(-1), np.arange(len(rows)), labels.reshape(-1))
+    return shares.reshape(logits.shape)
 
 
 def loss_into(out: Array, logits: Array, labels: Array) -> None:
@@ -57,39 +80,17 @@ def loss_vjp_into(out: Array, dy: Array, logits: Array, labels: Array, y: Array)
     np.copyto(out, softmax_cross_entropy_vjp(dy, logits, labels, y))
 
 
-def prepared_loss(out: Array, logits: Array) -> Callable[[Array], None]:
-    """Return what writes the loss, of labels."""
-    rows, flat = logits.reshape(-1, logits.shape[-1]), out.reshape(-1)
-    shift, normaliser = np.empty((2, len(rows), 1), logits.dtype)
-    shares, column, samples = np.empty_like(rows), normaliser[:, 0], np.arange(len(rows))
-    largest: Any = np.maximum.reduce  # whose types do not know the parameters by position
-    summed: Any = np.add.reduce
-
-    def compute(labels: Array) -> None:
-        largest(rows, 1, None, shift, True)
-        np.subtract(rows, shift, shares)
-        np.exp(shares, shares)
-        summed(shares, 1, None, normaliser, True)
-        np.log(normaliser, normaliser)
-        np.add(shift, normaliser, normaliser)
-        np.subtract(column, rows[samples, labels.reshape(-1)], flat)
-
-    return compute
+def prepared_loss(out: Array, logits: Array) -> Callable[[Array], object]:
+    """Return what writes the loss, of labels. Arrays have their axes in their order."""
+    rows, flat = _rows(logits), out.reshape(-1)
+    samples, shares = np.arange(len(rows)), np.empty_like(rows)
+    shift, normaliser = np.empty((2, len(rows), 1), rows.dtype)
+    return lambda labels: _loss(rows, samples, labels.reshape(-1), shift, shares, normaliser, flat)
 
 
-def prepared_loss_vjp(out: Array, dy: Array, logits: Array, y: Array) -> Callable[[Array], None]:
-    """Return what writes the cotangent of the logits, of labels."""
-    rows, shares = (a.reshape(-1, logits.shape[-1]) for a in (logits, out))
+def prepared_loss_vjp(out: Array, dy: Array, logits: Array, y: Array) -> Callable[[Array], object]:
+    """Return what writes the cotangent of the logits, of labels. Arrays have their axes in their order."""
+    rows, shares = _rows(logits), _rows(out)
     weights, loss, samples = dy.reshape(-1, 1), y.reshape(-1), np.arange(len(rows))
-    normaliser = np.empty((len(rows), 1), logits.dtype)
-    column = normaliser[:, 0]
-
-    def compute(labels: Array) -> None:
-        places = samples, labels.reshape(-1)
-        np.add(loss, rows[places], column)
-        np.subtract(rows, normaliser, shares)
-        np.exp(shares, shares)
-        shares[places] -= 1
-        np.multiply(weights, shares, shares)
-
-    return compute
+    normaliser = np.empty(len(rows), rows.dtype)
+    return lambda labels: _loss_vjp(weights, rows, loss, samples, labels.reshape(-1), normaliser, shares)

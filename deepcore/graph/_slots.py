@@ -79,7 +79,7 @@ class GradientSlot(Slot):
 
     @property
     def source(self) -> tuple[str, dict[str, Any]]:
-        return 'getattr(getattr({tensor}, "_grad", None), "_data", None)', {"tensor": self.tensor}  # properties take longer
+        return 'getattr(getattr({tensor}, "_grad", None), "_data", None)', {"tensor": self.tensor}  # faster
 
     def get(self) -> Raw | None:
         gradient = self.tensor.grad

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
-from .._backend import EXTENSIONS, Extension, Kernels
+from .._backend import EXTENSIONS, Extension, Kernels, overwritten
 from .._dtype import DTYPES, as_dtype, bool_
 from .._errors import CompileError, DTypeError
 from .._tracing import Number, current, recomputation, value_of
@@ -55,9 +55,6 @@ _COMPARISONS: Final = {
 }
 _DATA_DEPENDENT: Final = frozenset({"nonzero", "unique_all", "unique_counts", "unique_inverse", "unique_values"})
 """Operations whose results have shapes that depend on values."""
-
-_OVERWRITING: Final = {"optim.adam": (2, 3)}
-"""The operands, by position, that operations may write to."""
 
 NOTHING: Final = Value((), bool_)
 """What stands for results that an operation leaves out."""
@@ -272,7 +269,7 @@ class Trace:
         if name in _DATA_DEPENDENT or (name == "getitem" and _is_mask(parameters.get("key"))):
             msg = f"{name}: the shape of the result depends on values{_user_line()}; use deepcore.where(...)"
             raise CompileError(msg)
-        plain = [self._own(x) if i in _OVERWRITING.get(name, ()) else _plain(x) for i, x in enumerate(args)]
+        plain = [self._own(x) if i in overwritten.get(name, ()) else _plain(x) for i, x in enumerate(args)]
         result = self._computed(name, real, plain, _plain(kwargs))
         several = isinstance(result, (tuple, list))
         arrays: list[Any] = list(result) if several else [result]

@@ -55,4 +55,4 @@ def adam(
     return parameters + -lr * update, m, v
 
 
-kernel(adam, name=KERNEL)
+kernel(adam, name=KERNEL, overwrites=(1, 2, 3))
