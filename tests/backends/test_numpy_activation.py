@@ -13,6 +13,7 @@ import deepcore_numpy._blocks as blocks
 from deepcore import graph
 from deepcore._backend import composites
 from deepcore_numpy import _activation
+from deepcore_numpy._plan import Executor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,6 +111,28 @@ def test_small_rectifiers_have_the_bits_of_the_plain_form(shape: tuple[int, ...]
             assert (actual.dtype, actual.shape) == (desired.dtype, desired.shape)
             np.testing.assert_array_equal(actual, desired)
             assert not any(np.shares_memory(actual, array) for array in given)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("shape", [(50, 7), (3, 64), (1, 1)])
+@pytest.mark.parametrize("name", _activation.OVERWRITTEN)
+def test_a_result_takes_the_place_of_an_operand(
+    name: str, shape: tuple[int, ...], dtype: str, small_blocks: int
+) -> None:
+    operands, options = operands_of(name, shape, dtype)
+    desired = KERNELS[name](*operands, **options)
+    given = [a.copy() for a in operands]
+    (target,) = (given[position] for position in _activation.OVERWRITTEN[name].values())
+    _activation.WRITERS[name](target, *given, **options)
+    np.testing.assert_array_equal(target, desired)
+
+
+def test_plans_compute_activations_in_the_place_of_their_operands() -> None:
+    program = graph.traced(lambda x: dc.sum(dc.relu(x @ x)) + dc.sum(dc.softmax(x @ x.mT)), dc.ones((20, 20)))
+    arrays = Executor(program).layout.arrays
+    for call in program.calls:
+        if call.operation in ("relu", "softmax"):
+            assert np.shares_memory(arrays[call.results[0]], arrays[call.arguments[0]])
 
 
 @pytest.mark.parametrize("name", _activation.WRITERS)
