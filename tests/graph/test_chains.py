@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -134,3 +135,30 @@ def test_what_is_in_between_has_no_memory_of_its_own() -> None:
     x, out = RNG.normal(size=(23, 23)).astype(np.float32), np.empty((23, 23), np.float32)
     found(x, out)
     np.testing.assert_array_equal(out, np.exp(np.sin(x) * np.float32(2)))
+
+
+class Early:
+    """Threads that are done before the one that asks has begun."""
+
+    def submit(self, function: Callable[..., Any], *given: Any) -> Future[Any]:
+        """Do something now."""
+        future: Future[Any] = Future()
+        future.set_result(function(*given))
+        return future
+
+
+def test_memory_that_is_used_again_in_other_places(
+    monkeypatch: pytest.MonkeyPatch, alike: Callable[[Any, Any], None]
+) -> None:
+    monkeypatch.setattr(blocks, "_pool", Early)
+
+    def function(x: dc.Tensor, y: dc.Tensor) -> Any:
+        a = x @ y
+        c = a > 0.0
+        d = dc.logical_not(c)  # where a was, whose numbers are four times as long
+        return dc.logical_and(c, x > y), dc.logical_and(d, x > y)
+
+    compiled = dc.compile(function)
+    for _ in range(4):
+        x, y = normal(23, "float32"), normal(23, "float32")
+        alike(compiled(x, y), function(x, y))
