@@ -58,10 +58,12 @@ class Plan:
     _watched: list[Any] = field(default_factory=list[Any])
     _counts: list[int] = field(default_factory=list[int])
     _idle: list[int] = field(default_factory=list[int])
-    _places: list[int] | None = None
+    _befores: list[int] = field(default_factory=list[int])
     _holds: Callable[[], bool] | None = None
 
     def __post_init__(self) -> None:
+        places = dict(self.program.updates)
+        self._befores = [places.get(i, -1) for i in range(len(self.written))]  # which of the state each of them was
         if getattr(self.run, "writes_in_place", False):
             self._idle = list(map(getrefcount, self.run.kept))  # nobody else has seen these arrays yet
 
@@ -121,12 +123,13 @@ class Plan:
         """
         outputs = self.run([*state, *arguments])
         moved = False
-        for slot, new, old in zip(self.written, outputs, self._befores(state), strict=False):
-            if new is not old:
+        for slot, new, i in zip(self.written, outputs, self._befores, strict=False):
+            if i < 0 or new is not state[i]:
                 slot.put(new)
                 moved = True
-        for slot, number in zip(self.numbers, outputs[len(self.program.outputs) :], strict=True):
-            slot.put(number)
+        if self.numbers:
+            for slot, number in zip(self.numbers, outputs[len(self.program.outputs) :], strict=True):
+                slot.put(number)
         results = outputs[len(self.written) :]
         if type(self.form) is Result:
             return make(results[self.form], device), moved
@@ -137,13 +140,6 @@ class Plan:
             return make(results[x], device) if isinstance(x, Result) else x
 
         return tree_map(leaf, self.form, model=itself), moved
-
-    def _befores(self, state: Sequence[Raw]) -> list[Raw | None]:
-        """Return what is in each slot that is written, before it is."""
-        if self._places is None:
-            places = dict(self.program.updates)
-            self._places = [places.get(i, -1) for i in range(len(self.written))]
-        return [state[i] if i >= 0 else None for i in self._places]
 
     def watch(self) -> None:
         """Remember who holds the arrays of the state, now that nobody else does."""
