@@ -76,8 +76,8 @@ class Module:
     numbers
         The position of each number of the host, by identity.
     scratch
-        For each group with ends, and each routine, by identity, the entry of the table with memory for it, if it needs
-        any.
+        For each group with ends, routine, and product whose shares are added up, by identity, the entry of the table
+        with memory for it, if it needs any.
     """
 
     def __init__(self, places: dict[Value, Place], numbers: dict[int, int], scratch: dict[int, int]) -> None:
@@ -113,9 +113,7 @@ class Module:
         if isinstance(step, RoutineStep):
             self._routine(crew, step.routine)
         elif isinstance(step, ProductStep):
-            addresses = self._addresses(build, step)
-            with crew.shares() as share:
-                write(build, step.how, step.values[0].dtype, addresses, share)
+            self._product(build, step, crew)
         else:
             kernel, memory = self._kernel(build, step)
             points = step.group.rows * step.group.width
@@ -125,6 +123,19 @@ class Module:
             if step.group.ends:
                 with crew.first():
                     build.call(kernel.finish, [build.function.args[0], memory, crew.threads])
+
+    def _product(self, build: Any, step: ProductStep, crew: Crew) -> None:
+        """Write a product that all threads compute together."""
+        addresses, dtype = self._addresses(build, step), step.values[0].dtype
+        if not products.sums_rows(step.how):
+            with crew.shares() as share:
+                write(build, step.how, dtype, addresses, share)
+            return
+        memory = build.load(build.gep(build.function.args[0], [INT64(self.scratch[id(step)])]))
+        with crew.shares() as share:
+            products.write_rows(build, step.how, dtype, addresses, share, memory)
+        with crew.first():
+            products.write_sum(build, step.how, dtype, addresses[2], memory, crew.threads)
 
     def _single(self, build: Any, step: Step, wrong: Any) -> None:
         """Write a step that one thread computes."""

@@ -28,7 +28,7 @@ from ._ends import scratch_bytes
 from ._operations import is_native
 from ._places import Places
 from ._pool import ALONE, MOST, pool
-from ._product import product
+from ._product import product, sum_bytes, sums_rows
 from ._routine import values_of
 from ._routines import ROUTINES, has_routine, ordered
 from ._space import space
@@ -190,7 +190,9 @@ def _scratch(step: Step) -> tuple[Any, int]:
     """Return what needs memory for each thread, and how many bytes."""
     if isinstance(step, RoutineStep):
         return step.routine, step.routine.scratch_bytes
-    return (step.group, scratch_bytes(step.group)) if isinstance(step, KernelStep) else (step, 0)
+    if isinstance(step, KernelStep):
+        return step.group, scratch_bytes(step.group)
+    return step, sum_bytes(step.how, step.values[0].dtype) if sums_rows(step.how) else 0
 
 
 def _native(call: Call, places: Places) -> Step | None:

@@ -13,7 +13,9 @@ from llvmlite import ir
 
 from ._blas import blas
 from ._lanes import INT32, INT64, kind, scalar_type
-from ._loops import loop
+from ._loops import alloca, loop
+from ._memory import LINE, along, load, store, widest
+from ._pool import MOST
 from ._tile import Factors, product_of_tiles, registers
 
 if TYPE_CHECKING:
@@ -175,6 +177,44 @@ def write(build: Any, p: Product, dtype: Any, addresses: Sequence[Code], share: 
                 for pointer, form in zip(pointers, (p.a, p.b, p.c), strict=True)
             ]
             multiply(build, scalar, matrices, (m, n, p.k), 1.0, 0.0)
+
+
+def sums_rows(p: Product) -> bool:
+    """Whether the shares of a product are rows of b, and what they give is added up: a is a row, and b large.
+
+    Memory takes the time then, and is read faster in its order than a part of each row is.
+    """
+    return p.m == 1 and not p.stack and p.b.order == PLAIN and p.k >= MOST * GRAIN
+
+
+def write_rows(build: Any, p: Product, dtype: Any, addresses: Sequence[Code], share: Share, memory: Code) -> None:
+    """Write the call for the rows of a share, which gives a part of each sum, in memory of its own."""
+    scalar = scalar_type(dtype)
+    begin, end = share.of(build, p.k, GRAIN)
+    a = build.gep(addresses[0], [build.mul(begin, INT64(_step(p.a, 1)))])
+    b = build.gep(addresses[1], [build.mul(begin, INT64(p.b.leading))])
+    own = build.inttoptr(build.add(memory, build.mul(share.id, INT64(sum_bytes(p, dtype)))), scalar.as_pointer())
+    matrices = (a, p.a.leading, p.a.order == TRANSPOSED), (b, p.b.leading, False), (own, p.n, False)
+    multiply(build, scalar, matrices, (1, p.n, build.sub(end, begin)), 1.0, 0.0)
+
+
+def write_sum(build: Any, p: Product, dtype: Any, result: Code, memory: Code, shares: Code) -> None:
+    """Write the addition of what shares have given, in their order."""
+    scalar, bits = scalar_type(dtype), dtype.bits
+    first = build.inttoptr(memory, scalar.as_pointer())
+    for lanes, position in along(build, p.n, widest(bits)):
+        total = alloca(build, lanes.wide(scalar))
+        build.store(load(lanes, build.gep(first, [position])), total)
+        with loop(build, INT64(1), shares) as i:
+            start = build.mul(i, INT64(sum_bytes(p, dtype) * 8 // bits))
+            x = load(lanes, build.gep(first, [build.add(start, position)]))
+            build.store(build.fadd(build.load(total), x), total)
+        store(lanes, build.load(total), build.gep(result, [position]))
+
+
+def sum_bytes(p: Product, dtype: Any) -> int:
+    """Return how many bytes of memory a share of rows needs."""
+    return -(-p.n * dtype.bits // 8 // LINE) * LINE
 
 
 def has_tiles(m: int, k: int, n: int) -> bool:
