@@ -28,13 +28,13 @@ def _loss(
     normaliser: Array | None = None,
     out: Array | None = None,
 ) -> Array:
-    shift = _largest(rows, 1, None, shift, True)
-    shares = np.subtract(rows, shift, shares)
+    top: Array = _largest(rows, 1, None, shift, True)
+    shares = np.subtract(rows, top, shares)
     np.exp(shares, shares)
-    normaliser = np.asarray(_summed(shares, 1, None, normaliser, True))
-    np.log(normaliser, normaliser)
-    np.add(shift, normaliser, normaliser)
-    return np.subtract(normaliser[:, 0], rows[samples, labels], out)
+    total: Array = _summed(shares, 1, None, normaliser, True)
+    np.log(total, total)
+    np.add(top, total, total)
+    return np.subtract(total[:, 0], rows[samples, labels], out)
 
 
 def _loss_vjp(
