@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from .. import ops
-from .._sweep import op
+from .._tensor import make
 from ..transform import vjp
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from .._tensor import Tensor
     from .._typing import Shape
 
 SIDE: Final = 4096
@@ -80,23 +81,33 @@ class Operation:
         return np.random.default_rng(1).standard_normal(shape).astype(np.float32)
 
 
+def _kernel(name: str, *, of: str, **options: Any) -> Callable[..., Tensor]:
+    """Return a pullback: the kernel by which rules compute a cotangent, of that of the result and of y or x."""
+
+    def pullback(dy: Tensor, y: Tensor, x: Tensor) -> Tensor:
+        device, kept = dy._device, {"x": x, "y": y}[of]
+        return make(device.kernels[name](dy._data, kept._data, **options), device)
+
+    return pullback
+
+
 def _elementwise(side: int) -> list[Operation]:
     shape = (side, side)
     own: dict[str, tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]] = {
-        "relu": (ops.relu, lambda F, x: F.relu(x), lambda dy, y, x: op.relu_vjp(dy, y)),
-        "sigmoid": (ops.sigmoid, lambda F, x: F.sigmoid(x), lambda dy, y, x: op.sigmoid_vjp(dy, y)),
-        "tanh": (ops.tanh, lambda F, x: F.tanh(x), lambda dy, y, x: op.tanh_vjp(dy, y)),
+        "relu": (ops.relu, lambda F, x: F.relu(x), _kernel("relu_vjp", of="y")),
+        "sigmoid": (ops.sigmoid, lambda F, x: F.sigmoid(x), _kernel("sigmoid_vjp", of="y")),
+        "tanh": (ops.tanh, lambda F, x: F.tanh(x), _kernel("tanh_vjp", of="y")),
         "gelu tanh": (
             ops.gelu_tanh,
             lambda F, x: F.gelu(x, approximate="tanh"),
-            lambda dy, y, x: op.gelu_tanh_vjp(dy, x),
+            _kernel("gelu_tanh_vjp", of="x"),
         ),
-        "gelu erf": (ops.gelu, lambda F, x: F.gelu(x), lambda dy, y, x: op.gelu_vjp(dy, x)),
-        "softmax": (ops.softmax, lambda F, x: F.softmax(x, -1), lambda dy, y, x: op.softmax_vjp(dy, y, axis=-1)),
+        "gelu erf": (ops.gelu, lambda F, x: F.gelu(x), _kernel("gelu_vjp", of="x")),
+        "softmax": (ops.softmax, lambda F, x: F.softmax(x, -1), _kernel("softmax_vjp", of="y", axis=-1)),
         "log-softmax": (
             ops.log_softmax,
             lambda F, x: F.log_softmax(x, -1),
-            lambda dy, y, x: op.log_softmax_vjp(dy, y, axis=-1),
+            _kernel("log_softmax_vjp", of="y", axis=-1),
         ),
     }
     found = [
