@@ -131,7 +131,7 @@ class Module:
             with crew.shares() as share:
                 write(build, step.how, dtype, addresses, share)
             return
-        memory = build.load(build.gep(build.function.args[0], [INT64(self.scratch[id(step)])]))
+        memory = self._memory(build, step)
         with crew.shares() as share:
             products.write_rows(build, step.how, dtype, addresses, share, memory)
         with crew.first():
@@ -152,9 +152,12 @@ class Module:
         group, space = step
         kernel = Kernel(self.module, f"kernel{self._n_kernels}", group, space, self.places, self.numbers)
         self._n_kernels += 1
-        if not group.ends:
-            return kernel, INT64(0)
-        return kernel, build.load(build.gep(build.function.args[0], [INT64(self.scratch[id(group)])]))
+        return kernel, self._memory(build, group)
+
+    def _memory(self, build: Any, owner: Any) -> Any:
+        """Return the address of the memory that something has for each thread, or 0 where it needs none."""
+        slot = self.scratch.get(id(owner))
+        return INT64(0) if slot is None else build.load(build.gep(build.function.args[0], [INT64(slot)]))
 
     @staticmethod
     def _compute(build: Any, kernel: Kernel, rows: tuple[Any, Any, Any], wrong: Any) -> None:
@@ -173,8 +176,7 @@ class Module:
         build = ir.IRBuilder(function.append_basic_block("entry"))
         table, inside = function.args[0], Crew(build)
         bases = {value: base(build, table, self.places[value], value) for value in routine.values}
-        slot = self.scratch.get(id(routine))
-        memory = INT64(0) if slot is None else build.load(build.gep(table, [INT64(slot)]))
+        memory = self._memory(build, routine)
         for phase in routine.phases:
             with inside.shares() as share:
                 phase(Work(build, routine.dtype, bases, share, (memory, routine.scratch_bytes)))

@@ -13,7 +13,7 @@ from llvmlite import ir
 from ._arithmetic import REDUCERS, folded, reducer
 from ._lanes import DOUBLE, INT64, Lanes, kind, memory_type
 from ._loops import alloca, loop
-from ._memory import LINE, TABLE, along, base, load, offset, store, widest
+from ._memory import TABLE, along, base, load, offset, store, whole_lines, widest
 
 if TYPE_CHECKING:
     from deepcore.graph.group import Group
@@ -38,7 +38,7 @@ def _offsets(group: Group) -> list[int]:
     for call in group.ends:
         (result,) = call.results
         size = result.size * (8 if result.size == 1 else max(result.dtype.bits // 8, 1))
-        found.append(found[-1] + -(-size // LINE) * LINE)
+        found.append(found[-1] + whole_lines(size))
     return found
 
 

@@ -31,6 +31,11 @@ def widest(bits: int) -> int:
     return LINE * 8 // max(bits, 32)
 
 
+def whole_lines(n_bytes: int) -> int:
+    """Return how many bytes the lines of the cache have that so many bytes fill or begin."""
+    return -(-n_bytes // LINE) * LINE
+
+
 def base(build: Any, table: Code, place: Place, value: Value) -> Code:
     """Return the address of the first element of a value."""
     address = build.load(build.gep(table, [INT64(place.slot)]))

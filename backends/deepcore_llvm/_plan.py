@@ -192,7 +192,7 @@ def _scratch(step: Step) -> tuple[Any, int]:
         return step.routine, step.routine.scratch_bytes
     if isinstance(step, KernelStep):
         return step.group, scratch_bytes(step.group)
-    return step, sum_bytes(step.how, step.values[0].dtype) if sums_rows(step.how) else 0
+    return step, sum_bytes(step.how, step.values[0].dtype) if is_shared(step) and sums_rows(step.how) else 0
 
 
 def _native(call: Call, places: Places) -> Step | None:

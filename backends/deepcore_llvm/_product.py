@@ -14,7 +14,7 @@ from llvmlite import ir
 from ._blas import blas
 from ._lanes import INT32, INT64, kind, scalar_type
 from ._loops import alloca, loop
-from ._memory import LINE, along, load, store, widest
+from ._memory import along, load, store, whole_lines, widest
 from ._pool import MOST
 from ._tile import Factors, product_of_tiles, registers
 
@@ -214,7 +214,7 @@ def write_sum(build: Any, p: Product, dtype: Any, result: Code, memory: Code, sh
 
 def sum_bytes(p: Product, dtype: Any) -> int:
     """Return how many bytes of memory a share of rows needs."""
-    return -(-p.n * dtype.bits // 8 // LINE) * LINE
+    return whole_lines(p.n * dtype.bits // 8)
 
 
 def has_tiles(m: int, k: int, n: int) -> bool:

@@ -19,7 +19,7 @@ from deepcore.graph.trace import NOTHING
 from ._arithmetic import FLOATING, folded
 from ._lanes import CONTRACT, INT64, Lanes, kind, memory_type, scalar_type
 from ._loops import alloca, loop
-from ._memory import LINE, along, load, spans, store, widest
+from ._memory import along, load, spans, store, whole_lines, widest
 from ._product import multiply
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Routine(ABC):
     @property
     def scratch_bytes(self) -> int:
         """How much memory each share needs for itself: whole lines of the cache."""
-        return -(-self.scratch * (self.dtype.bits // 8) // LINE) * LINE
+        return whole_lines(self.scratch * (self.dtype.bits // 8))
 
     def is_contiguous(self, *values: Value | None) -> bool:
         """Whether values are in memory in row-major order."""

@@ -79,7 +79,8 @@ class GradientSlot(Slot):
 
     @property
     def source(self) -> tuple[str, dict[str, Any]]:
-        return 'getattr(getattr({tensor}, "_grad", None), "_data", None)', {"tensor": self.tensor}  # faster
+        # Not by the property: this is looked up before each run.
+        return 'getattr(getattr({tensor}, "_grad", None), "_data", None)', {"tensor": self.tensor}
 
     def get(self) -> Raw | None:
         gradient = self.tensor.grad
