@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 _DIGEST: Final = 32
 _KEPT: Final = 500
 """How many files of code are kept."""
+_OPTIONS: Final = {
+    "speed_level": 3,
+    "loop_vectorization": False,  # the lanes are there already
+    "slp_vectorization": False,
+    "loop_unrolling": False,  # but where a loop asks for it: four times as much code takes as long to compute
+}
+"""How LLVM makes a module fast."""
 _serial = count()
 
 
@@ -74,7 +81,9 @@ class Library:
 
 def _object(text: str) -> bytes:
     """Return the object file of a module: the one on disk, or a new one, which is kept there if it can be."""
-    key = "\n".join([llvmlite.__version__, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(), text])
+    key = "\n".join(
+        [llvmlite.__version__, repr(_OPTIONS), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(), text]
+    )
     path = cache_folder() / "code" / f"{hashlib.sha256(key.encode()).hexdigest()}.o"
     content = _read(path)
     if content is None:
@@ -104,12 +113,17 @@ def _clean(folder: Path) -> None:
 
 
 def _compiled(text: str) -> bytes:
+    code: bytes = machine().emit_object(optimized(text, machine()))
+    return code
+
+
+def optimized(text: str, target: Any) -> Any:
+    """Return a module as LLVM makes it fast for a machine."""
     module = llvm.parse_assembly(text)
     module.verify()
-    options = llvm.create_pipeline_tuning_options(speed_level=3)
-    options.loop_vectorization = options.slp_vectorization = False  # the lanes are there already
-    llvm.create_pass_builder(machine(), options).getModulePassManager().run(
-        module, llvm.create_pass_builder(machine(), options)
-    )
-    code: bytes = machine().emit_object(module)
-    return code
+    options = llvm.create_pipeline_tuning_options()
+    for name, value in _OPTIONS.items():
+        setattr(options, name, value)
+    builder = llvm.create_pass_builder(target, options)
+    builder.getModulePassManager().run(module, builder)
+    return module

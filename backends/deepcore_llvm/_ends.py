@@ -6,25 +6,19 @@ order of the threads. A number of all is added up in double precision.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
-
-from llvmlite import ir
+from typing import TYPE_CHECKING, Any
 
 from ._arithmetic import REDUCERS, folded, reducer
 from ._lanes import DOUBLE, INT64, Lanes, kind, memory_type
-from ._loops import alloca, loop
-from ._memory import TABLE, along, base, load, offset, store, whole_lines, widest
+from ._loops import alloca, function, loop
+from ._memory import along, load, offset, pointer_type, store, whole_lines, widest
 
 if TYPE_CHECKING:
     from deepcore.graph.group import Group
-    from deepcore.graph.program import Call, Value
+    from deepcore.graph.program import Call
 
     from ._lanes import Code
-    from ._places import Place
     from ._space import Space
-
-FINISH: Final = ir.FunctionType(ir.VoidType(), [TABLE, INT64, INT64])
-"""``finish``: of the table, the memory of the first thread, and how many threads there are."""
 
 
 def scratch_bytes(group: Group) -> int:
@@ -105,20 +99,21 @@ class Ends:
             lanes, x = Lanes(build, 1), folded(lanes, result.dtype, operation, x)
         store(lanes, operation(lanes, result.dtype, load(lanes, pointer), x), pointer)
 
-    def finish(self, module: Any, name: str, places: dict[Value, Place]) -> Any:
-        """Write the function that puts the sums of the threads together."""
-        function = ir.Function(module, FINISH, name)
-        function.linkage = "internal"
-        table, memory, threads = function.args
-        build: Any = ir.IRBuilder(function.append_basic_block("entry"))
-        for call, start in zip(self.group.ends, _offsets(self.group), strict=False):
+    def finish(self, module: Any, name: str) -> Any:
+        """Write the function that puts the sums of the threads together.
+
+        It is given the memory of the first thread, how many threads there are, and where the results go.
+        """
+        results = [result for call in self.group.ends for result in call.results]
+        made, build = function(module, name, [INT64, INT64, *map(pointer_type, results)])
+        memory, threads, *targets = made.args
+        for call, start, target in zip(self.group.ends, _offsets(self.group), targets, strict=False):
             (result,) = call.results
-            target = base(build, table, places[result], result)
             for lanes, position in along(build, result.size, widest(result.dtype.bits)):
                 x = self._total(lanes, call, build.add(memory, INT64(start)), position, threads)
                 store(lanes, x, build.gep(target, [position]))
         build.ret_void()
-        return function
+        return made
 
     def _total(self, lanes: Lanes, call: Call, memory: Code, position: Code, threads: Code) -> Code:
         """Write the result at a position."""

@@ -1,8 +1,10 @@
 """The code of a kernel: a loop over rows, and in each row a sweep for each level of reductions.
 
-A group of calls (:mod:`deepcore.graph.fusion`) becomes a function ``(table, numbers, begin, end)`` that computes some
-of its rows. Values of the group are in registers: one for each row, or as many at a time as there are lanes. What a
-later sweep needs again is computed again, unless that would cost more than keeping a row of it.
+A group of calls (:mod:`deepcore.graph.fusion`) becomes a function that computes some of its rows. It is given all that
+differs between groups that compute the same, so that these have one function: the first row, the last, the memory of
+the thread for its ends, the numbers of the host, and where in memory what it reads and writes is. Values of the group
+are in registers: one for each row, or as many at a time as there are lanes. What a later sweep needs again is computed
+again, unless that would cost more than keeping a row of it.
 
 A group without rows is cut into pieces of :data:`PIECE` points, which take the place of rows.
 """
@@ -15,26 +17,24 @@ from typing import TYPE_CHECKING, Any, Final
 
 from llvmlite import ir
 
-from deepcore._tracing import Number
 from deepcore.graph.group import PICK, REDUCTIONS
 from deepcore.graph.program import Value
 
 from ._arithmetic import REDUCERS, folded, reducer
 from ._ends import Ends
 from ._lanes import DOUBLE, INT32, INT64, Lanes, kind, memory_type, scalar_type
-from ._loops import alloca, loop, nested
-from ._memory import LINE, STREAMED, TABLE, base, load_value, offset, spans, store_value, widest
+from ._loops import alloca, function, loop, nested
+from ._memory import LINE, STREAMED, load_value, offset, pointer_type, spans, store_value, widest
 from ._operations import EXPENSIVE
 from ._points import Points, result_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from deepcore.graph.group import Group
     from deepcore.graph.program import Call
 
     from ._lanes import Code
-    from ._places import Place
     from ._space import Space
 
 PIECE: Final = 1024
@@ -42,10 +42,6 @@ PIECE: Final = 1024
 
 KEPT_BYTES: Final = 1 << 16
 """The length up to which a row is kept from one sweep to the next."""
-
-NUMBERS: Final = DOUBLE.as_pointer()
-KERNEL: Final = ir.FunctionType(INT32, [TABLE, NUMBERS, INT64, INT64, INT64])
-"""A kernel: of the table, the numbers, the first row, the last, and the memory of the thread for its ends."""
 
 
 @dataclass
@@ -76,10 +72,8 @@ class Kernel:
         What it computes.
     space
         The axes along which it goes.
-    places
-        Where what it reads and writes is.
-    numbers
-        The position of each number of the host in the array of numbers, by identity.
+    aligned
+        The values that begin where a line of the cache does.
 
     Attributes
     ----------
@@ -89,32 +83,23 @@ class Kernel:
         The function that puts together what several threads have added up, where there is anything.
     """
 
-    def __init__(
-        self,
-        module: Any,
-        name: str,
-        group: Group,
-        space: Space,
-        places: dict[Value, Place],
-        numbers: dict[int, int],
-    ) -> None:
+    def __init__(self, module: Any, name: str, group: Group, space: Space, aligned: Container[Value]) -> None:
         self.group = group
         self.space = space
-        self.function = ir.Function(module, KERNEL, name)
-        self.function.linkage = "internal"
-        self.builder: Any = ir.IRBuilder(self.function.append_basic_block("entry"))
+        arguments = [*[INT64] * 3, *[DOUBLE] * len(group.numbers), *map(pointer_type, group.memory)]
+        self.function, self.builder = function(module, name, arguments, INT32)
         self.makers = {value: call for call in group.calls for value in call.results}
         self.levels = dict(zip(map(id, group.calls), group.levels, strict=True))
         self.ends = Ends(group, space)
         self.sweeps = self._planned()
         self.kept = self._kept()
-        streamed = [value for value in group.outputs if self._is_streamed(value, places[value])]
+        streamed = [value for value in group.outputs if value in aligned and self._is_streamed(value)]
         self.streamed = set(streamed if len(streamed) == 1 else [])
         self.rows: dict[Value, Code] = {}
         self.done: set[Value] = set()
         self._scalars: dict[Value, Code] = {}
-        self._write(places, numbers)
-        self.finish = self.ends.finish(module, f"{name}_finish", places) if group.ends else None
+        self._write()
+        self.finish = self.ends.finish(module, f"{name}_finish") if group.ends else None
 
     # ---------------------------------------------------------------------------------------------------- decisions
 
@@ -172,14 +157,14 @@ class Kernel:
             seen |= needed
         return kept
 
-    def _is_streamed(self, value: Value, place: Place) -> bool:
+    def _is_streamed(self, value: Value) -> bool:
         """Whether a result is written past the caches: a large one, line by line, in a kernel that memory holds up.
 
         Where the processor computes for long between two lines, that would take longer, and where it writes two results
         at once, more than twice as long.
         """
         is_slow = any(call.operation in EXPENSIVE and not self.is_per_row(call.results[0]) for call in self.group.calls)
-        if is_slow or value.nbytes < STREAMED or not place.is_aligned or kind(value.dtype) == "b":
+        if is_slow or value.nbytes < STREAMED or kind(value.dtype) == "b":
             return False
         *before, last = self.space.strides[value]
         return last == 1 and not any(stride * value.dtype.bits % (LINE * 8) for stride in before)
@@ -191,15 +176,12 @@ class Kernel:
 
     # ------------------------------------------------------------------------------------------------------- writing
 
-    def _write(self, places: dict[Value, Place], numbers: dict[int, int]) -> None:
-        build = self.builder
-        table, host, begin, end, own = self.function.args
-        used = [x for call in self.group.calls for x in (*call.arguments, *call.parameters.values())]
-        self.constants: dict[int, Code] = {
-            id(x): build.load(build.gep(host, [INT64(numbers[id(x)])])) for x in used if isinstance(x, Number)
-        }
-        memory = (*self.group.inputs, *self.group.outputs)
-        self._bases = {value: base(build, table, places[value], value) for value in memory}
+    def _write(self) -> None:
+        build, group = self.builder, self.group
+        begin, end, own, *others = self.function.args
+        count = len(group.numbers)
+        self.constants: dict[int, Code] = dict(zip(map(id, group.numbers), others[:count], strict=True))
+        self._bases: dict[Value, Code] = dict(zip(group.memory, others[count:], strict=True))
         self._wrong = build.alloca(INT32)
         build.store(INT32(0), self._wrong)
         self.ends.begin(build, own)

@@ -36,10 +36,15 @@ def whole_lines(n_bytes: int) -> int:
     return -(-n_bytes // LINE) * LINE
 
 
+def pointer_type(value: Value) -> Any:
+    """Return the type of the address of an element of a value."""
+    return memory_type(value.dtype).as_pointer()
+
+
 def base(build: Any, table: Code, place: Place, value: Value) -> Code:
     """Return the address of the first element of a value."""
     address = build.load(build.gep(table, [INT64(place.slot)]))
-    return build.inttoptr(build.add(address, INT64(place.offset)), memory_type(value.dtype).as_pointer())
+    return build.inttoptr(build.add(address, INT64(place.offset)), pointer_type(value))
 
 
 def offset(build: Any, indices: Sequence[Code], strides: Sequence[int], start: Code = None) -> Code:

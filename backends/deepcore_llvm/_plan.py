@@ -14,24 +14,23 @@ from weakref import ref
 
 import numpy as np
 
-from deepcore._tracing import Number
 from deepcore.graph.fusion import fused
 from deepcore.graph.group import Group
 from deepcore.graph.passes import expanded
-from deepcore.graph.program import Call, Value, leaves_of
+from deepcore.graph.program import Call, Value
 from deepcore.graph.trace import NOTHING
 from deepcore_numpy._layout import Layout, aligned
 from deepcore_numpy._plan import Executor, elsewhere, write
 
-from ._code import KernelStep, Module, ProductStep, RoutineStep, is_shared
-from ._ends import scratch_bytes
+from ._code import Module
 from ._operations import is_native
 from ._places import Places
 from ._pool import ALONE, MOST, pool
-from ._product import product, sum_bytes, sums_rows
+from ._product import product
 from ._routine import values_of
 from ._routines import ROUTINES, has_routine, ordered
 from ._space import space
+from ._step import KernelStep, ProductStep, RoutineStep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,8 +38,8 @@ if TYPE_CHECKING:
     from deepcore.graph.program import Program
     from deepcore.graph.replay import Source
 
-    from ._code import Step
     from ._compiler import Library
+    from ._step import Step
 
 KERNEL: Final = "kernel"
 OUTSIDE: Final = "an index, such as a label, is not within the axis that it chooses from"
@@ -69,10 +68,8 @@ def grouped(program: Program) -> Program:
 
 
 def _call(group: Group) -> Call:
-    leaves = (x for call in group.calls for x in leaves_of((call.arguments, call.parameters)))
-    numbers = {id(x): x for x in leaves if isinstance(x, Number)}
     first = group.calls[0]
-    arguments = (*group.inputs, *numbers.values())
+    arguments = (*group.inputs, *group.numbers)
     return Call(KERNEL, arguments, {"group": group}, tuple(group.outputs), first.where, first.layer)
 
 
@@ -134,13 +131,11 @@ class NativeExecutor(Executor):
                 parts.append(call)
                 calls.append(inside)
                 continue
-            for x in call.arguments:
-                if isinstance(x, Number):
-                    numbers.setdefault(id(x), len(numbers))
-            owner, needed = _scratch(step)
-            if needed:
-                self._scratch.append(aligned(needed * self.threads))
-                scratch[id(owner)] = places.add(self._scratch[-1].ctypes.data)
+            for x in step.numbers:
+                numbers.setdefault(id(x), len(numbers))
+            if step.scratch_bytes:
+                self._scratch.append(aligned(step.scratch_bytes * self.threads))
+                scratch[id(step)] = places.add(self._scratch[-1].ctypes.data)
             if parts and isinstance(parts[-1], list) and not apart:
                 parts[-1].append(step)
                 calls[-1] += inside
@@ -173,7 +168,7 @@ class NativeExecutor(Executor):
         form = ctypes.CFUNCTYPE(ctypes.c_int, *pointers, ctypes.c_int64, ctypes.c_void_p)
         launch = form(threads.launch)
         return [
-            (launch, (self.threads if any(map(is_shared, part)) else 1, address))
+            (launch, (self.threads if any(step.is_shared for step in part) else 1, address))
             for part, address in zip(parts, addresses, strict=True)
         ]
 
@@ -184,15 +179,6 @@ def _is_nothing(call: Call, places: Places) -> bool:
         return places.is_in_place(call.results[0])
     is_fixed = call.operation == "concat" and call.results[0] in places.layout.arrays
     return is_fixed and not elsewhere(call, places.layout)
-
-
-def _scratch(step: Step) -> tuple[Any, int]:
-    """Return what needs memory for each thread, and how many bytes."""
-    if isinstance(step, RoutineStep):
-        return step.routine, step.routine.scratch_bytes
-    if isinstance(step, KernelStep):
-        return step.group, scratch_bytes(step.group)
-    return step, sum_bytes(step.how, step.values[0].dtype) if is_shared(step) and sums_rows(step.how) else 0
 
 
 def _native(call: Call, places: Places) -> Step | None:
@@ -206,8 +192,10 @@ def _native(call: Call, places: Places) -> Step | None:
         return RoutineStep(routine)
     if call.operation == KERNEL:
         group: Group = call.parameters["group"]
-        found = space(group, {value: places.find(value).strides for value in (*group.inputs, *group.outputs)})
-        return None if found is None else KernelStep(group, found)
+        where = {value: places.find(value) for value in group.memory}
+        found = space(group, {value: place.strides for value, place in where.items()})
+        aligned = [value for value, place in where.items() if place.is_aligned]
+        return None if found is None else KernelStep(group, found, aligned)
     values = (*call.arguments, *call.results)
     is_product = call.operation == "matmul" and not call.parameters and all(isinstance(x, Value) for x in values)
     layout, result = places.layout, call.results[0]

@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from llvmlite import ir
 
 from ._lanes import INT64
-from ._loops import loop
+from ._loops import VOID, loop
 from ._pool import SHARING, pool
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
     from ._lanes import Code
 
 
 INT1: Final = ir.IntType(1)
-VOID: Final = ir.VoidType()
 
 
 class Share(NamedTuple):
@@ -55,17 +54,19 @@ class Crew:
     ----------
     threads
         How many threads there are.
+    phases
+        How many phases have been written.
     """
 
     def __init__(self, build: Any) -> None:
         self._build = build
         *_, self._id, self.threads, self._first = build.function.args
-        self._count = 0
+        self.phases = 0
 
     @property
     def phase(self) -> Code:
         """The phase that is being written."""
-        return self._build.add(self._first, INT64(self._count))
+        return self._build.add(self._first, INT64(self.phases))
 
     @contextmanager
     def shares(self, pieces: int = 1) -> Generator[Share]:
@@ -95,15 +96,15 @@ class Crew:
             self._call("give", VOID, self.phase, INT64(1))
         self._meet()
 
-    def call(self, function: Code, phases: int) -> None:
-        """Call a function of so many phases."""
-        *others, _ = self._build.function.args
-        self._build.call(function, [*others, self.phase])
-        self._count += phases
+    def call(self, function: Code, operands: Sequence[Code], phases: int) -> Code:
+        """Write the call of a function of so many phases, whose last arguments are as those of this one."""
+        result = self._build.call(function, [*operands, self._id, self.threads, self.phase])
+        self.phases += phases
+        return result
 
     def _meet(self) -> None:
         self._call("meet", VOID, self.phase, self._id)
-        self._count += 1
+        self.phases += 1
 
     def _call(self, name: str, form: Any, *operands: Code) -> Code:
         module = self._build.module

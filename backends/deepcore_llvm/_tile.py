@@ -27,7 +27,7 @@ from llvmlite import binding as llvm
 from llvmlite import ir
 
 from ._lanes import INT32, INT64, Lanes
-from ._loops import alloca, loop
+from ._loops import alloca, function, loop
 from ._memory import LINE, load, store
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ NEAR: Final = 1 << 14
 """The bytes of b that stay in the first cache as they are."""
 WORTH_COPY: Final = 32
 """The rows of c from which the part of b that a panel needs is copied."""
+UNROLLED: Final = 4
+"""How many steps of a tile are written one after another: counting them takes as long as half of a step."""
 BEGINNING: Final = 16.0
 """How many cycles it takes to begin and end a tile."""
 
@@ -224,8 +226,7 @@ class _Writer:
         found = self.module.globals.get(name)
         if found is not None:
             return found
-        function = _function(self.module, name, [self.pointer] * 3 + [INT64] * 2)
-        build = ir.IRBuilder(function.append_basic_block("entry"))
+        made, build = function(self.module, name, [self.pointer] * 3 + [INT64] * 2)
         blocks = -(-self.k // BLOCK)
         length = -(-self.k // blocks)
         widest = max(x.width for x in self.tiling.panels)
@@ -234,7 +235,7 @@ class _Writer:
             memory: Any = build.alloca(ir.ArrayType(self.scalar, length * widest * self.tiling.lanes))
             memory.align = LINE
             copy = build.bitcast(memory, self.pointer)
-        a, b, c, begin, end = function.args
+        a, b, c, begin, end = made.args
         with loop(build, INT64(0), INT64(blocks), once=blocks == 1) as i:
             done = build.mul(i, INT64(length))
             steps = _smaller(build, INT64(length), build.sub(INT64(self.k), done))
@@ -252,7 +253,7 @@ class _Writer:
                 self._panels(build, panels, block, build.sub(begin, INT64(before)), build.sub(end, INT64(before)))
                 before += panels.number * panels.tiles
         build.ret_void()
-        return function
+        return made
 
     def _panels(self, build: Any, panels: Panels, block: _Block, begin: Code, end: Code) -> None:
         """Write the tiles of panels of one width, of which some are wanted, counted from the first."""
@@ -313,10 +314,9 @@ def _tile(module: Any, scalar: Any, height: int, width: int, lanes: int, *, a_is
     found = module.globals.get(name)
     if found is not None:
         return found
-    function = _function(module, name, [scalar.as_pointer()] * 3 + [INT64] * 6 + [ir.IntType(1)])
-    a, b, c, of_a, of_b, of_c, final_of_b, final, steps, going_on = function.args
+    made, build = function(module, name, [scalar.as_pointer()] * 3 + [INT64] * 6 + [ir.IntType(1)])
+    a, b, c, of_a, of_b, of_c, final_of_b, final, steps, going_on = made.args
     c.add_attribute("noalias")
-    build = ir.IRBuilder(function.append_basic_block("entry"))
     wide = Lanes(build, lanes)
     down, right = (INT64(1), of_a) if a_is_transposed else (of_a, INT64(1))
     cells = list(itertools.product(range(height), range(width)))
@@ -335,7 +335,7 @@ def _tile(module: Any, scalar: Any, height: int, width: int, lanes: int, *, a_is
             for cell in cells:
                 build.store(wide.constant(scalar, 0.0), sums[cell])
 
-    with loop(build, INT64(0), steps) as i:
+    with loop(build, INT64(0), steps, unroll=UNROLLED) as i:
         start = build.mul(i, of_b)
         values = [load(wide, build.gep(b, [build.add(start, column)])) for column in columns(final_of_b)]
         for r in range(height):
@@ -346,7 +346,7 @@ def _tile(module: Any, scalar: Any, height: int, width: int, lanes: int, *, a_is
     for cell in cells:
         store(wide, build.load(sums[cell]), results[cell])
     build.ret_void()
-    return function
+    return made
 
 
 def _order(module: Any, scalar: Any, lanes: int, *, b_is_transposed: bool) -> Any:
@@ -355,9 +355,8 @@ def _order(module: Any, scalar: Any, lanes: int, *, b_is_transposed: bool) -> An
     found = module.globals.get(name)
     if found is not None:
         return found
-    function = _function(module, name, [scalar.as_pointer()] * 2 + [INT64] * 4)
-    b, copy, of_b, width, final, steps = function.args
-    build = ir.IRBuilder(function.append_basic_block("entry"))
+    made, build = function(module, name, [scalar.as_pointer()] * 2 + [INT64] * 4)
+    b, copy, of_b, width, final, steps = made.args
     wide = Lanes(build, lanes)
     row = build.mul(width, INT64(lanes))
     with loop(build, INT64(0), width) as q:
@@ -380,7 +379,7 @@ def _order(module: Any, scalar: Any, lanes: int, *, b_is_transposed: bool) -> An
                 x = build.load(build.gep(source, [build.add(i, build.mul(j, of_b))]))
                 build.store(x, build.gep(target, [build.add(build.mul(i, row), j)]))
     build.ret_void()
-    return function
+    return made
 
 
 def _transposed(build: Any, rows: Sequence[Code]) -> list[Code]:
@@ -396,14 +395,6 @@ def _transposed(build: Any, rows: Sequence[Code]) -> list[Code]:
             found[i], found[i + size] = (build.shuffle_vector(*pair, mask) for mask in masks)
         size *= 2
     return found
-
-
-def _function(module: Any, name: str, arguments: Sequence[Any]) -> Any:
-    """Return a new function, which is called and not written again where it is called."""
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), name)
-    function.linkage = "internal"
-    function.attributes.add("noinline")
-    return function
 
 
 def _letter(scalar: Any) -> str:

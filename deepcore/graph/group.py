@@ -6,6 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from .._tracing import Number
+from .program import leaves_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -73,6 +76,17 @@ class Group:
     patterns: dict[Value, tuple[int, ...]]
     inputs: list[Value]
     outputs: list[Value]
+
+    @property
+    def memory(self) -> list[Value]:
+        """The values that are read from memory and those that are written there."""
+        return [*self.inputs, *self.outputs]
+
+    @property
+    def numbers(self) -> list[Number]:
+        """The numbers of the host that are read, in the order of their first use."""
+        leaves = (x for call in self.calls for x in leaves_of((call.arguments, call.parameters)))
+        return list({id(x): x for x in leaves if isinstance(x, Number)}.values())
 
     @property
     def width(self) -> int:

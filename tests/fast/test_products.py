@@ -14,7 +14,7 @@ pytest.importorskip("llvmlite", reason="llvmlite is not installed")
 from llvmlite import binding as llvm
 from llvmlite import ir
 
-from deepcore_llvm import _product, _tile
+from deepcore_llvm import _compiler, _product, _tile
 from deepcore_llvm._compiler import Library
 from deepcore_llvm._lanes import INT64
 from deepcore_llvm._tile import Factors, Registers, product_of_tiles, tiling
@@ -188,12 +188,7 @@ def test_tiles_stay_in_the_registers_of_each_processor(
     module.triple = triple
     product_of_tiles(module, SCALARS["float32"], (50, 784, 100), Factors(784, 100, 100, False, False))
     machine = llvm.Target.from_triple(triple).create_target_machine(cpu=cpu, opt=3)
-    parsed = llvm.parse_assembly(str(module).replace("define internal", "define"))
-    options = llvm.create_pipeline_tuning_options(speed_level=3)
-    options.loop_vectorization = options.slp_vectorization = False
-    builder = llvm.create_pass_builder(machine, options)
-    builder.getModulePassManager().run(parsed, builder)
-    text = machine.emit_assembly(parsed)
+    text = machine.emit_assembly(_compiler.optimized(str(module).replace("define internal", "define"), machine))
     assert name in text
     spilled = [line for line in text.splitlines() if name[:3] in line and "Spill" in line]
     assert not spilled

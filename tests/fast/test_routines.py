@@ -14,7 +14,7 @@ from deepcore.graph.replay import replay
 pytest.importorskip("llvmlite", reason="llvmlite is not installed")
 
 from deepcore_llvm import NativeExecutor, _plan
-from deepcore_llvm._code import RoutineStep
+from deepcore_llvm._step import RoutineStep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
