@@ -116,7 +116,7 @@ def _subjects(
 @cache
 def _begin(make: Callable[[Net | Network, Any], Subject], where: Any) -> None:
     """Train something small once, so that what a library does when it is first used is not taken for its need."""
-    make(SMALL, where).losses(2)
+    make(SMALL, where).losses()
 
 
 def _learn(losses: list[float], subject: Subject) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from .._errors import CompileError
 from .._tracing import Number, current
+from ..graph._memory import give_back
 from ..graph._turns import recording_turn
 from ..graph.passes import cleaned, simplified
 from ..graph.plan import holding
@@ -74,7 +75,8 @@ class Update:
         if not self._is_wanted or current.get() is not None:
             return False
         self._iteration = iteration
-        if self._recorded is None:
+        is_first = self._recorded is None
+        if is_first:
             self._taken += 1
             if self._taken <= self._wait:
                 return False
@@ -86,6 +88,8 @@ class Update:
             self._recorded, self._taken, self._wait = None, 0, 2 * self._wait
             return False
         recorded.run()
+        if is_first:
+            give_back()  # the program's arrays have taken the place of others
         return True
 
     def _record(self) -> None:
