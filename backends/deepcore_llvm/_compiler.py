@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 from contextlib import suppress
 from functools import cache
+from importlib import resources
 from itertools import count
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import llvmlite
 import llvmlite.binding as llvm
 
+from deepcore import __version__
 from deepcore._errors import StorageError
 from deepcore._files import cache_folder, replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 _DIGEST: Final = 32
@@ -57,11 +60,13 @@ class Library:
     Parameters
     ----------
     text
-        The module, in LLVM's language.
+        The module, in LLVM's language, or what writes it.
     names
         The functions that are called from Python.
     symbols
         Where functions are that the module calls, besides those of the C library.
+    key
+        All that the text depends on. With it a text is only written if there is no code for it on disk.
 
     Attributes
     ----------
@@ -69,8 +74,14 @@ class Library:
         Where they are.
     """
 
-    def __init__(self, text: str, names: Sequence[str], symbols: Mapping[str, int] | None = None) -> None:
-        builder = llvm.JITLibraryBuilder().add_object_img(_object(text)).add_current_process()
+    def __init__(
+        self,
+        text: str | Callable[[], str],
+        names: Sequence[str],
+        symbols: Mapping[str, int] | None = None,
+        key: str | None = None,
+    ) -> None:
+        builder = llvm.JITLibraryBuilder().add_object_img(_object(text, key)).add_current_process()
         for name, address in (symbols or {}).items():
             builder.import_symbol(name, address)
         for name in names:
@@ -79,21 +90,35 @@ class Library:
         self.addresses: dict[str, int] = {name: self._tracker[name] for name in names}
 
 
-def _object(text: str) -> bytes:
+def _object(text: str | Callable[[], str], key: str | None) -> bytes:
     """Return the object file of a module: the one on disk, or a new one, which is kept there if it can be."""
-    key = "\n".join(
-        [llvmlite.__version__, repr(_OPTIONS), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(), text]
-    )
-    path = cache_folder() / "code" / f"{hashlib.sha256(key.encode()).hexdigest()}.o"
+    if key is None:
+        key = text = text if isinstance(text, str) else text()
+    else:
+        key = f"{_sources()}\n{key}"
+    processor = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    whole = "\n".join([llvmlite.__version__, repr(_OPTIONS), *processor, key])
+    path = cache_folder() / "code" / f"{hashlib.sha256(whole.encode()).hexdigest()}.o"
     content = _read(path)
     if content is None:
-        content = _compiled(text)
+        content = _compiled(text if isinstance(text, str) else text())
         with suppress(OSError, StorageError):  # a machine without a disk to write to computes all the same
             path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(path) as file:
                 file.write(hashlib.sha256(content).digest() + content)
             _clean(path.parent)
     return content
+
+
+@cache
+def _sources() -> str:
+    """Return what tells the code that writes modules from that of other versions."""
+    digest = hashlib.sha256()
+    for package in ("deepcore_llvm", "deepcore.graph"):
+        for file in sorted(resources.files(package).iterdir(), key=attrgetter("name")):
+            if file.is_file():
+                digest.update(file.read_bytes())
+    return f"{__version__} {digest.hexdigest()}"
 
 
 def _read(path: Path) -> bytes | None:

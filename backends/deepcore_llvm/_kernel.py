@@ -24,12 +24,12 @@ from ._arithmetic import REDUCERS, folded, reducer
 from ._ends import Ends
 from ._lanes import DOUBLE, INT32, INT64, Lanes, kind, memory_type, scalar_type
 from ._loops import alloca, function, loop, nested
-from ._memory import LINE, STREAMED, load_value, offset, pointer_type, spans, store_value, widest
+from ._memory import LINE, load_value, offset, pointer_type, spans, store_value, widest
 from ._operations import EXPENSIVE
 from ._points import Points, result_of
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Sequence
 
     from deepcore.graph.group import Group
     from deepcore.graph.program import Call
@@ -72,8 +72,8 @@ class Kernel:
         What it computes.
     space
         The axes along which it goes.
-    aligned
-        The values that begin where a line of the cache does.
+    large
+        The results that are larger than caches, and begin where a line of the cache does.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class Kernel:
         The function that puts together what several threads have added up, where there is anything.
     """
 
-    def __init__(self, module: Any, name: str, group: Group, space: Space, aligned: Container[Value]) -> None:
+    def __init__(self, module: Any, name: str, group: Group, space: Space, large: Sequence[Value]) -> None:
         self.group = group
         self.space = space
         arguments = [*[INT64] * 3, *[DOUBLE] * len(group.numbers), *map(pointer_type, group.memory)]
@@ -93,7 +93,7 @@ class Kernel:
         self.ends = Ends(group, space)
         self.sweeps = self._planned()
         self.kept = self._kept()
-        streamed = [value for value in group.outputs if value in aligned and self._is_streamed(value)]
+        streamed = [value for value in large if self._is_streamed(value)]
         self.streamed = set(streamed if len(streamed) == 1 else [])
         self.rows: dict[Value, Code] = {}
         self.done: set[Value] = set()
@@ -158,13 +158,13 @@ class Kernel:
         return kept
 
     def _is_streamed(self, value: Value) -> bool:
-        """Whether a result is written past the caches: a large one, line by line, in a kernel that memory holds up.
+        """Whether a large result is written past the caches: line by line, in a kernel that memory holds up.
 
         Where the processor computes for long between two lines, that would take longer, and where it writes two results
         at once, more than twice as long.
         """
         is_slow = any(call.operation in EXPENSIVE and not self.is_per_row(call.results[0]) for call in self.group.calls)
-        if is_slow or value.nbytes < STREAMED or kind(value.dtype) == "b":
+        if is_slow or kind(value.dtype) == "b":
             return False
         *before, last = self.space.strides[value]
         return last == 1 and not any(stride * value.dtype.bits % (LINE * 8) for stride in before)

@@ -23,6 +23,7 @@ from deepcore_numpy._layout import Layout, aligned
 from deepcore_numpy._plan import Executor, elsewhere, write
 
 from ._code import Module
+from ._memory import STREAMED
 from ._operations import is_native
 from ._places import Places
 from ._pool import ALONE, MOST, pool
@@ -144,20 +145,20 @@ class NativeExecutor(Executor):
                 calls.append([*inside])
         lines = _Lines(source, self.layout, places, parts)
         lines.begin(numbers)
-        runs = iter(self._runs([part for part in parts if isinstance(part, list)], Module(places.of, numbers, scratch)))
+        native = [part for part in parts if isinstance(part, list)]
+        runs = iter(self._runs(Module(native, places.of, numbers, scratch, exact=self.program.eager)))
         writers = [
             partial(lines.run, *next(runs)) if isinstance(part, list) else partial(lines.call, part) for part in parts
         ]
         return list(zip(calls, writers, strict=True))
 
-    def _runs(self, parts: list[list[Step]], module: Module) -> list[tuple[Callable[..., int], Sequence[int]]]:
+    def _runs(self, module: Module) -> list[tuple[Callable[..., int], Sequence[int]]]:
         """Return a function of Python for each part, and what it is given besides the table and the numbers."""
+        parts = module.parts
         if not parts:
             return []
         if self._library is None or len(self._library.addresses) != len(parts):  # the code is the same for other arrays
-            for part in parts:
-                module.function(part)
-            self._library = module.compiled(exact=self.program.eager)
+            self._library = module.compiled()
         addresses = list(self._library.addresses.values())
         threads = pool()
         pointers = [ctypes.c_void_p] * 2
@@ -194,8 +195,8 @@ def _native(call: Call, places: Places) -> Step | None:
         group: Group = call.parameters["group"]
         where = {value: places.find(value) for value in group.memory}
         found = space(group, {value: place.strides for value, place in where.items()})
-        aligned = [value for value, place in where.items() if place.is_aligned]
-        return None if found is None else KernelStep(group, found, aligned)
+        large = [value for value in group.outputs if where[value].is_aligned and value.nbytes >= STREAMED]
+        return None if found is None else KernelStep(group, found, large)
     values = (*call.arguments, *call.results)
     is_product = call.operation == "matmul" and not call.parameters and all(isinstance(x, Value) for x in values)
     layout, result = places.layout, call.results[0]

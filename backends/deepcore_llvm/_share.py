@@ -114,14 +114,16 @@ class Crew:
         return self._build.call(function, operands)
 
 
-def symbols(module: Any) -> dict[str, int]:
-    """Return where the functions are that hand out shares; where there are no threads, write them into the module."""
+def symbols() -> dict[str, int]:
+    """Return where the functions are that hand out shares, if there are threads."""
     threads = pool()
-    if threads is not None:
-        return threads.shares
+    return {} if threads is None else threads.shares
+
+
+def write_alone(module: Any) -> None:
+    """Write the functions that hand out shares where there are no threads."""
     for name in SHARING:
         function = module.globals.get(name)
         if function is not None:
             build = ir.IRBuilder(function.append_basic_block("entry"))
             build.ret(INT1(1)) if name == "take" else build.ret_void()
-    return {}

@@ -130,15 +130,15 @@ class KernelStep(Step):
         The group.
     space
         The axes along which its kernel goes.
-    aligned
-        Those of its values that begin where a line of the cache does.
+    large
+        Its results that are larger than caches, and begin where a line of the cache does.
     """
 
-    def __init__(self, group: Group, space: Space, aligned: Sequence[Value]) -> None:
+    def __init__(self, group: Group, space: Space, large: Sequence[Value]) -> None:
         self.group = group
         self.values = group.memory
         self.numbers = group.numbers
-        self.about = group, space, aligned
+        self.about = group, space, large
         self.scratch_bytes = scratch_bytes(group)
         self._points = group.rows * group.width
         self._units = units(group, space)

@@ -14,16 +14,52 @@ from deepcore.graph.replay import replay
 
 pytest.importorskip("llvmlite", reason="llvmlite is not installed")
 
-from deepcore_llvm import NativeExecutor
+from deepcore_llvm import NativeExecutor, _compiler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture(autouse=True)
-def fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Programs become machine code."""
+def fast(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Programs become machine code, which each test compiles: many change what it is written from."""
     monkeypatch.setenv("DEEPCORE_FAST", "1")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="session")
+def written() -> dict[str, str]:
+    """The modules that tests have written, by their keys."""
+    return {}
+
+
+@pytest.fixture(autouse=True)
+def unchecked(written: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., bytes]:
+    """See that modules of one key are the same, and return what gives the code of modules without looking."""
+    found = _compiler._object
+
+    def checked(text: Any, key: str | None) -> bytes:
+        if key is not None:
+            module = text()
+            assert written.setdefault(key, module) == module
+        return found(text, key)
+
+    monkeypatch.setattr(_compiler, "_object", checked)
+    return found
+
+
+@pytest.fixture
+def rewritten(
+    written: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[], None]]:
+    """What forgets all modules, and their code on disk, before what writes them is changed."""
+
+    def forget() -> None:
+        written.clear()
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+    yield forget
+    forget()
 
 
 @pytest.fixture(params=[1, 2, 5], ids=lambda n: f"{n}-threads")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ import deepcore as dc
 
 pytest.importorskip("llvmlite", reason="llvmlite is not installed")
 
-from deepcore_llvm import _compiler
+from deepcore_llvm import _code, _compiler
 from deepcore_numpy import _fast
 
 if TYPE_CHECKING:
@@ -34,6 +34,26 @@ def test_code_is_kept_and_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyP
         path.write_bytes(damaged)
         assert _compiler.Library(TEXT, ["answer"]).addresses["answer"]
         assert path.read_bytes() == whole
+
+
+def test_code_of_a_program_is_found_before_it_is_written(unchecked: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def computed(scale: float) -> Any:
+        f = dc.compile(lambda x: dc.exp(x) * scale)
+        for _ in range(3):
+            result = f(dc.ones(3)).numpy()
+        return result
+
+    expected = computed(2.0)
+    _compiler._sources.cache_clear()
+    monkeypatch.setattr(_code.Module, "text", lambda *_, **__: pytest.fail("there is code on disk"))
+    monkeypatch.setattr(_compiler, "_compiled", lambda _: pytest.fail("there is code on disk"))
+    monkeypatch.setattr(_compiler, "_object", unchecked)
+    np.testing.assert_array_equal(computed(2.0), expected)
+    with pytest.raises(pytest.fail.Exception):
+        computed(3.0)
+    monkeypatch.setattr(_compiler, "_sources", lambda: "another version")
+    with pytest.raises(pytest.fail.Exception):
+        computed(2.0)
 
 
 def test_old_code_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from deepcore import nn
 
 pytest.importorskip("llvmlite", reason="llvmlite is not installed")
 
-from deepcore_llvm import _kernel, _points
+from deepcore_llvm import _plan, _points
 from deepcore_llvm._memory import stream_value
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def test_results_that_are_written_past_the_caches(threads: int, both: Both, monk
         streamed.append(lanes.width)
         stream_value(lanes, *others)
 
-    monkeypatch.setattr(_kernel, "STREAMED", 1)
+    monkeypatch.setattr(_plan, "STREAMED", 1)
     monkeypatch.setattr(_points, "stream_value", noted)
     check(both, lambda x: dc.relu(x) * 2.0, normal(300, 1000))  # large enough to be given away
     check(both, lambda x: x - dc.mean(x, axis=-1, keepdims=True), normal(30, 64))

@@ -195,7 +195,9 @@ def test_tiles_stay_in_the_registers_of_each_processor(
 
 
 @pytest.mark.parametrize("dtype", SCALARS)
-def test_products_of_programs(threads: int, both: Both, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_products_of_programs(
+    threads: int, both: Both, rewritten: Callable[[], None], dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     a, b = (RNG.normal(size=shape).astype(dtype) for shape in ((50, 784), (784, 100)))
     s, t = (RNG.normal(size=shape).astype(dtype) for shape in ((3, 2, 40, 60), (2, 60, 30)))
 
@@ -204,6 +206,7 @@ def test_products_of_programs(threads: int, both: Both, dtype: str, monkeypatch:
         return y, a.mT @ y, y @ b.mT, s @ t, s.mT @ s, a[3:17, 5:50] @ b[5:50, 1:32], s @ t[0, :, 3:20]
 
     ours, theirs = both(f, a, b, s, t)
+    rewritten()
     monkeypatch.setattr(_product, "WORTH_BLAS", 0)
     for x, y, z in zip(ours, theirs, both(f, a, b, s, t)[0], strict=True):
         scale = float(np.abs(y).max())

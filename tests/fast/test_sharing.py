@@ -64,7 +64,10 @@ def computed(kind: str, depth: int) -> None:
 
 
 @pytest.mark.parametrize("kind", SHAPES)
-def test_functions_of_one_description_are_the_same(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_functions_of_one_description_are_the_same(
+    kind: str, rewritten: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rewritten()
     written = Functions.get
     repeated = 0
 
@@ -92,13 +95,14 @@ def _text(written: Any) -> str:
 @pytest.mark.parametrize("kind", SHAPES)
 def test_a_deeper_network_has_no_more_functions(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     counts: list[int] = []
-    compiled = _code.Module.compiled
+    written = _code.Module.text
 
-    def counted(module: _code.Module, *, exact: bool) -> Any:
-        counts.append(sum(not made.name.startswith("run") for made in module.module.functions))
-        return compiled(module, exact=exact)
+    def counted(module: _code.Module, names: list[str], *, alone: bool) -> str:
+        text = written(module, names, alone=alone)
+        counts.append(len(re.findall(r"^define", text, re.MULTILINE)) - len(names))
+        return text
 
-    monkeypatch.setattr(_code.Module, "compiled", counted)
+    monkeypatch.setattr(_code.Module, "text", counted)
     computed(kind, 3)
     shallow = counts[-1]
     computed(kind, 6)
