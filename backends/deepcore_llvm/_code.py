@@ -71,10 +71,10 @@ class Module:
         """Return the functions, in the order of the parts."""
         names = [f"run{i}" for i in range(len(self.parts))]
         shares, library = symbols(), blas()
-        key = description(self._key(), self.exact, bool(shares), registers(), library is not None and library.bits)
-        return Library(partial(self.text, names, alone=not shares), names, products.symbols() | shares, key)
+        source = description(self._source(), self.exact, bool(shares), registers(), library and library.bits)
+        return Library(source, names, products.symbols() | shares, partial(self.text, names, alone=not shares))
 
-    def _key(self) -> list[list[Any]]:
+    def _source(self) -> list[list[Any]]:
         """Return all that the steps of each part are written from."""
         return [
             [

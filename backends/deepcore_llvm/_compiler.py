@@ -59,14 +59,14 @@ class Library:
 
     Parameters
     ----------
-    text
-        The module, in LLVM's language, or what writes it.
+    source
+        The module, in LLVM's language; or, where it is written later, all that it is written from.
     names
         The functions that are called from Python.
     symbols
         Where functions are that the module calls, besides those of the C library.
-    key
-        All that the text depends on. With it a text is only written if there is no code for it on disk.
+    write
+        What writes the module, if there is no code for it on disk.
 
     Attributes
     ----------
@@ -76,12 +76,12 @@ class Library:
 
     def __init__(
         self,
-        text: str | Callable[[], str],
+        source: str,
         names: Sequence[str],
         symbols: Mapping[str, int] | None = None,
-        key: str | None = None,
+        write: Callable[[], str] | None = None,
     ) -> None:
-        builder = llvm.JITLibraryBuilder().add_object_img(_object(text, key)).add_current_process()
+        builder = llvm.JITLibraryBuilder().add_object_img(_object(source, write)).add_current_process()
         for name, address in (symbols or {}).items():
             builder.import_symbol(name, address)
         for name in names:
@@ -90,18 +90,15 @@ class Library:
         self.addresses: dict[str, int] = {name: self._tracker[name] for name in names}
 
 
-def _object(text: str | Callable[[], str], key: str | None) -> bytes:
+def _object(source: str, write: Callable[[], str] | None) -> bytes:
     """Return the object file of a module: the one on disk, or a new one, which is kept there if it can be."""
-    if key is None:
-        key = text = text if isinstance(text, str) else text()
-    else:
-        key = f"{_sources()}\n{key}"
     processor = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
-    whole = "\n".join([llvmlite.__version__, repr(_OPTIONS), *processor, key])
-    path = cache_folder() / "code" / f"{hashlib.sha256(whole.encode()).hexdigest()}.o"
+    writer = "" if write is None else _writer()
+    key = "\n".join([llvmlite.__version__, repr(_OPTIONS), *processor, writer, source])
+    path = cache_folder() / "code" / f"{hashlib.sha256(key.encode()).hexdigest()}.o"
     content = _read(path)
     if content is None:
-        content = _compiled(text if isinstance(text, str) else text())
+        content = _compiled(source if write is None else write())
         with suppress(OSError, StorageError):  # a machine without a disk to write to computes all the same
             path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(path) as file:
@@ -111,10 +108,10 @@ def _object(text: str | Callable[[], str], key: str | None) -> bytes:
 
 
 @cache
-def _sources() -> str:
+def _writer() -> str:
     """Return what tells the code that writes modules from that of other versions."""
     digest = hashlib.sha256()
-    for package in ("deepcore_llvm", "deepcore.graph"):
+    for package in ("deepcore_llvm", "deepcore.graph", "deepcore"):
         for file in sorted(resources.files(package).iterdir(), key=attrgetter("name")):
             if file.is_file():
                 digest.update(file.read_bytes())

@@ -29,20 +29,20 @@ def fast(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="session")
 def written() -> dict[str, str]:
-    """The modules that tests have written, by their keys."""
+    """The modules that tests have written, by what they are written from."""
     return {}
 
 
 @pytest.fixture(autouse=True)
 def unchecked(written: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., bytes]:
-    """See that modules of one key are the same, and return what gives the code of modules without looking."""
+    """See that modules depend on nothing but what they say, and return what gives their code without a look."""
     found = _compiler._object
 
-    def checked(text: Any, key: str | None) -> bytes:
-        if key is not None:
-            module = text()
-            assert written.setdefault(key, module) == module
-        return found(text, key)
+    def checked(source: str, write: Callable[[], str] | None) -> bytes:
+        if write is not None:
+            module = write()
+            assert written.setdefault(source, module) == module
+        return found(source, write)
 
     monkeypatch.setattr(_compiler, "_object", checked)
     return found

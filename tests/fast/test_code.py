@@ -42,14 +42,14 @@ def test_code_of_a_program_is_found_before_it_is_written(unchecked: Any, monkeyp
         return [f(dc.ones(3)).numpy() for _ in range(3)][-1]
 
     expected = computed(2.0)
-    _compiler._sources.cache_clear()
+    _compiler._writer.cache_clear()
     monkeypatch.setattr(_code.Module, "text", lambda *_, **__: pytest.fail("there is code on disk"))
     monkeypatch.setattr(_compiler, "_compiled", lambda _: pytest.fail("there is code on disk"))
     monkeypatch.setattr(_compiler, "_object", unchecked)
     np.testing.assert_array_equal(computed(2.0), expected)
     with pytest.raises(pytest.fail.Exception):
         computed(3.0)
-    monkeypatch.setattr(_compiler, "_sources", lambda: "another version")
+    monkeypatch.setattr(_compiler, "_writer", lambda: "another version")
     with pytest.raises(pytest.fail.Exception):
         computed(2.0)
 
