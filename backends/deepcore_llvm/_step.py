@@ -112,9 +112,9 @@ class Step(ABC):
     scratch_bytes: int
     is_shared: bool
 
-    @abstractmethod
     def alone(self, frame: Frame) -> None:
-        """Write it for one thread."""
+        """Write it for one thread, where it is not worth several."""
+        raise NotImplementedError
 
     @abstractmethod
     def together(self, frame: Frame) -> None:
@@ -232,10 +232,6 @@ class RoutineStep(Step):
         self.values = routine.values
         self.about = type(routine).__name__, routine.call, routine.strides
         self.scratch_bytes = routine.scratch_bytes
-
-    def alone(self, frame: Frame) -> None:
-        """Write it for a crew of one."""
-        self.together(frame)
 
     def together(self, frame: Frame) -> None:
         """Write its phases."""
