@@ -294,11 +294,11 @@ class Trace:
         """Return what a kernel gives, or what looks like it."""
         if not self._of_shapes:
             return real(*args, **kwargs)
-        if name not in ELEMENTWISE:
+        if name not in (*ELEMENTWISE, "matmul"):
             result = real(*args, **kwargs)
             return mapped(result, lambda x: self.stand_in(tuple(x.shape), x) if _is_array(x) else x)
-        arrays = [x for x in (*args, *kwargs.values()) if _is_array(x)]
-        shape = broadcast_shapes(*[tuple(x.shape) for x in arrays])
+        shapes = [tuple(x.shape) for x in (*args, *kwargs.values()) if _is_array(x)]
+        shape = _shape_of_product(*shapes) if name == "matmul" else broadcast_shapes(*shapes)
         args, kwargs = mapped((args, kwargs), lambda x: x[(slice(0, 1),) * x.ndim] if _is_array(x) else x)
         return self.stand_in(shape, real(*args, **kwargs))
 
@@ -406,6 +406,11 @@ def _is_array(x: Any) -> bool:
 def _is_mask(key: Any) -> bool:
     """Whether an index has truth values."""
     return any(isinstance(x, Value) and x.dtype is bool_ for x in leaves_of(key))
+
+
+def _shape_of_product(a: Shape, b: Shape) -> Shape:
+    """Return the shape of a matrix product; a vector is a row on the left, a column on the right, and gives no axis."""
+    return (*broadcast_shapes(a[:-2], b[:-2]), *a[-2:-1], *(b[-1:] if len(b) > 1 else ()))
 
 
 def _plain(part: Any) -> Any:

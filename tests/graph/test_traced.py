@@ -13,6 +13,7 @@ from deepcore._backend import composites
 from deepcore._primitive import Primitive, Sample, registry
 from deepcore._record import composite
 from deepcore.graph.replay import replay
+from deepcore.graph.trace import Trace
 from deepcore.testing import assert_close, sample_arguments
 
 if TYPE_CHECKING:
@@ -144,6 +145,22 @@ def test_an_expanded_program_computes_the_same(case: Case, device: Device, thrif
     assert {call.operation for call in program.calls} & set(composites) <= {"getitem", "setitem"}
     for found, expected in zip(run(program, *arrays), function(*arrays), strict=True):
         assert_close(found, expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        *(((3,), (3,)), ((3,), (3, 2)), ((2, 3), (3,)), ((2, 3), (3, 4))),
+        *(((5, 1, 2, 3), (4, 3, 6)), ((3,), (4, 3, 2)), ((4, 2, 3), (3,))),
+        *(((2, 0), (0, 3)), ((0, 3), (3, 2)), ((0, 2, 3), (3, 4))),
+    ],
+)
+def test_products_have_their_shapes_without_being_computed(shapes: tuple[tuple[int, ...], ...]) -> None:
+    trace = Trace(dc.device("cpu"), of_shapes=True)
+    a, b = (trace.input(trace.stand_in(shape, np.full((1,) * len(shape), 0.5))) for shape in shapes)
+    found = trace.kernels["matmul"](a, b)
+    assert found.shape == np.matmul(*map(np.zeros, shapes)).shape
+    assert found.size < 2 or not any(found.array.strides)
 
 
 def test_operations_to_keep_are_named_or_chosen() -> None:
