@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import deepcore as dc
+from deepcore import nn, optim
 
 pytest.importorskip("llvmlite", reason="llvmlite is not installed")
 
@@ -52,6 +53,50 @@ def test_code_of_a_program_is_found_before_it_is_written(unchecked: Any, monkeyp
     monkeypatch.setattr(_compiler, "_writer", lambda: "another version")
     with pytest.raises(pytest.fail.Exception):
         computed(2.0)
+
+
+def test_every_change_of_the_code_is_a_change_of_what_it_is_found_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    modules: list[_code.Module] = []
+    compiled = _code.Module.compiled
+
+    def noted(module: _code.Module) -> Any:
+        modules.append(module)
+        return compiled(module)
+
+    monkeypatch.setattr(_code.Module, "compiled", noted)
+    scale = nn.Parameter(dc.ones(256))
+    optimizer = optim.SGD([scale], lr=lambda step: 1.0 / (1 + step))
+
+    @dc.compile
+    def step(x: Any) -> None:
+        optimizer.zero_grad()
+        dc.sum(dc.exp(x * scale) @ x.mT).backward()
+        optimizer.step()
+
+    for _ in range(4):
+        step(dc.ones((64, 256)))
+    module = modules[-1]
+    changes: dict[str, list[dict[str, Any]]] = {
+        "exact": [{"exact": not module.exact}],
+        "places": [
+            {"places": module.places | {value: place._replace(**{name: getattr(place, name) + 64})}}
+            for value, place in module.places.items()
+            for name in ("slot", "offset")
+        ],
+        "numbers": [{"numbers": module.numbers | {key: i + 1}} for key, i in module.numbers.items()],
+        "scratch": [{"scratch": module.scratch | {key: i + 1}} for key, i in module.scratch.items()],
+        "parts": [{"parts": module.parts[:-1]}],
+    }
+    found: set[tuple[str, str]] = set()
+    monkeypatch.setattr(_code, "Library", lambda source, _names, _symbols, write: found.add((source, write())))
+    compiled(module)
+    own = {name: getattr(module, name) for name in ("parts", "places", "numbers", "scratch", "exact")}
+    for name, several in changes.items():
+        assert several, name
+        for change in several:
+            compiled(_code.Module(**(own | change)))
+    sources, texts = zip(*found, strict=True)
+    assert len(set(sources)) == len(set(texts)) == len(found) == 1 + sum(map(len, changes.values()))
 
 
 def test_old_code_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
