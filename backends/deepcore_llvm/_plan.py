@@ -30,6 +30,7 @@ from ._pool import ALONE, MOST, pool
 from ._product import product
 from ._routine import values_of
 from ._routines import ROUTINES, has_routine, ordered
+from ._segments import segmented, segments
 from ._space import space
 from ._step import KernelStep, ProductStep, RoutineStep
 
@@ -123,25 +124,27 @@ class NativeExecutor(Executor):
         self._scratch = []
         parts: list[list[Step] | Call] = []
         calls: list[list[Call]] = []  # of each part
+        vectors = segmented(self.program, self.layout, KERNEL)
         for call in self.program.calls:
-            if _is_nothing(call, places):
+            if call.results[0] in vectors or _is_nothing(call, places):
                 continue
-            step = _native(call, places)
+            steps = _native(call, places, vectors)
             inside = call.parameters["group"].calls if call.operation == KERNEL else [call]
-            if step is None:
+            if steps is None:
                 parts.append(call)
                 calls.append(inside)
                 continue
-            for x in step.numbers:
-                numbers.setdefault(id(x), len(numbers))
-            if step.scratch_bytes:
-                self._scratch.append(aligned(step.scratch_bytes * self.threads))
-                scratch[id(step)] = places.add(self._scratch[-1].ctypes.data)
+            for step in steps:
+                for x in step.numbers:
+                    numbers.setdefault(id(x), len(numbers))
+                if step.scratch_bytes:
+                    self._scratch.append(aligned(step.scratch_bytes * self.threads))
+                    scratch[id(step)] = places.add(self._scratch[-1].ctypes.data)
             if parts and isinstance(parts[-1], list) and not apart:
-                parts[-1].append(step)
+                parts[-1] += steps
                 calls[-1] += inside
             else:
-                parts.append([step])
+                parts.append(steps)
                 calls.append([*inside])
         lines = _Lines(source, self.layout, places, parts)
         lines.begin(numbers)
@@ -182,21 +185,34 @@ def _is_nothing(call: Call, places: Places) -> bool:
     return is_fixed and not elsewhere(call, places.layout)
 
 
-def _native(call: Call, places: Places) -> Step | None:
-    """Return a call as a step of native code, or None where there is none."""
-    if has_routine(call):
-        routine = ROUTINES[call.operation](call, {x: places.strides(x) for x in values_of(call)})
-        if not routine.fits():
-            return None
-        for value in routine.values:
-            places.find(value)
-        return RoutineStep(routine)
+def _native(call: Call, places: Places, vectors: dict[Value, Call]) -> list[Step] | None:
+    """Return a call as steps of native code, or None where there are none. Some vectors are in their parts alone."""
     if call.operation == KERNEL:
         group: Group = call.parameters["group"]
-        where = {value: places.find(value) for value in group.memory}
-        found = space(group, {value: place.strides for value, place in where.items()})
-        large = [value for value in group.outputs if where[value].is_aligned and value.nbytes >= STREAMED]
-        return None if found is None else KernelStep(group, found, large)
+        groups = segments(group, vectors, places) if any(x in vectors for x in group.inputs) else [group]
+        found = [_kernel(group, places) for group in groups]
+        return None if None in found else [step for step in found if step is not None]
+    step = _routine(call, places) if has_routine(call) else _product(call, places)
+    return None if step is None else [step]
+
+
+def _routine(call: Call, places: Places) -> Step | None:
+    routine = ROUTINES[call.operation](call, {x: places.strides(x) for x in values_of(call)})
+    if not routine.fits():
+        return None
+    for value in routine.values:
+        places.find(value)
+    return RoutineStep(routine)
+
+
+def _kernel(group: Group, places: Places) -> Step | None:
+    where = {value: places.find(value) for value in group.memory}
+    found = space(group, {value: place.strides for value, place in where.items()})
+    large = [value for value in group.outputs if where[value].is_aligned and value.nbytes >= STREAMED]
+    return None if found is None else KernelStep(group, found, large)
+
+
+def _product(call: Call, places: Places) -> Step | None:
     values = (*call.arguments, *call.results)
     is_product = call.operation == "matmul" and not call.parameters and all(isinstance(x, Value) for x in values)
     layout, result = places.layout, call.results[0]

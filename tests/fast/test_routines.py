@@ -31,15 +31,15 @@ def check(
 ) -> None:
     """Compare a function and its gradients as machine code with its program call by call."""
     found: set[str] = set()
-    native = _plan._native
+    routine = _plan._routine
 
     def noted(call: Any, places: Any) -> Any:
-        step = native(call, places)
+        step = routine(call, places)
         if isinstance(step, RoutineStep):
             found.add(call.operation)
         return step
 
-    monkeypatch.setattr(_plan, "_native", noted)
+    monkeypatch.setattr(_plan, "_routine", noted)
 
     def both(*given: dc.Tensor) -> list[dc.Tensor]:
         leaves = [x for x in given if x.dtype.is_inexact]
